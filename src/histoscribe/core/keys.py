@@ -1,0 +1,35 @@
+"""Every slot name that HistoScribe writes into an AnnData, once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: obsm: (n, 2) float64, x and y of the observation's centre in level-0 px.
+SPATIAL: Final = "spatial"
+#: layers: integer counts, csr.
+COUNTS: Final = "counts"
+#: obs: total counts over all genes that were measured (not only those in `var`): the library size.
+DEPTH: Final = "total_counts"
+#: obs: integer array coordinates, where the platform has an array.
+ARRAY_ROW: Final = "array_row"
+ARRAY_COL: Final = "array_col"
+#: obs: share of the tile that lies outside the slide, 0-1.
+PADDED: Final = "padded_share"
+#: obs: share of the observation's disc that lies on tissue, 0-1.
+ON_TISSUE: Final = "tissue_share"
+#: obs: out-of-distribution percentile of the tile among held-out training tiles, 0-100.
+OOD: Final = "ood_percentile"
+#: layers: bounds of the prediction interval, in the unit of X.
+LOWER: Final = "lower"
+UPPER: Final = "upper"
+#: var: True where held-out evidence says that the gene's map can be trusted.
+TRUSTED: Final = "trusted"
+TRUST_MEAN: Final = "depth_partial_pcc_gene"
+TRUST_LOWER: Final = "depth_partial_pcc_gene_lower"
+#: uns: the one dictionary of ours.
+UNS: Final = "histoscribe"
+
+
+def features(encoder: str) -> str:
+    """Name the obsm slot that holds the features of `encoder`."""
+    return f"X_{encoder}"

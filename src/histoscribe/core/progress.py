@@ -1,0 +1,52 @@
+"""One progress bar for all long work: rate and time left, on stderr, silent where nobody looks."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["progress"]
+
+
+@contextmanager
+def progress(
+    label: str, total: int, *, unit: str = "it", done: int = 0, show: bool | None = None
+) -> Iterator[Callable[[int], None]]:
+    """Show a bar for `total` steps of which `done` were finished before; the block gets ``advance(n)``.
+
+    Parameters
+    ----------
+    label, unit
+        What is being done, and what is counted (``"tiles"``).
+    total, done
+        Number of steps, and how many an earlier run already finished (they do not count in the rate).
+    show
+        True or False to force it; by default only where stderr is a terminal.
+    """
+    if not (sys.stderr.isatty() if show is None else show):
+        yield lambda n: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total, completed=done, rate="")
+
+        def advance(n: int) -> None:
+            bar.advance(task, n)
+            speed = bar.tasks[0].speed
+            bar.update(task, rate=f"{speed:.0f} {unit}/s" if speed else "")
+
+        yield advance

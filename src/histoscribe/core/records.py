@@ -1,0 +1,109 @@
+"""RunRecord: one run, one JSON file, so that every number in a table can be traced and repeated."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from histoscribe.core.files import digest, read_json, write_json
+
+__all__ = ["RunRecord"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """Everything that is needed to repeat one evaluation, and its scores.
+
+    Attributes
+    ----------
+    benchmark, benchmark_version
+        Suite id and version, or ``"adhoc"`` for a single evaluation.
+    method, params, encoder
+        Registry names and parameters.
+    genes
+        The panel, in order.
+    target
+        ``Target.to_dict()``.
+    split
+        Train and test sections and donors, by name, and what the split keeps apart.
+    seed
+        The seed given to the method.
+    data
+        Section name to content digest.
+    scores
+        Method or control name to metric name to value.
+    n
+        Numbers of test observations, sections, donors and genes.
+    device, seconds
+        Where it ran and how long, s.
+    synthetic
+        True where the data were generated.
+    """
+
+    benchmark: str = "adhoc"
+    benchmark_version: str = "1"
+    method: str
+    params: dict[str, Any]
+    encoder: str
+    genes: list[str]
+    target: dict[str, Any]
+    split: dict[str, Any]
+    seed: int
+    data: dict[str, str]
+    scores: dict[str, dict[str, Any]]
+    n: dict[str, int]
+    device: str = "cpu"
+    seconds: float = 0.0
+    synthetic: bool = False
+    notes: list[str] = field(default_factory=list)
+    commit: str = field(default_factory=lambda: code_commit())
+    versions: dict[str, str] = field(default_factory=lambda: _versions())
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def id(self) -> str:
+        """16 hex digits of what was run (not of the scores or the time)."""
+        what = (self.benchmark, self.benchmark_version, self.method, self.params, self.encoder, self.genes)
+        return digest(repr((*what, self.target, self.split, self.seed, sorted(self.data.items()))))
+
+    def save(self, path: Path | str) -> Path:
+        """Write as JSON, atomically; a folder gets ``<id>.json``."""
+        path = Path(path)
+        if path.suffix != ".json":
+            path = path / f"{self.id}.json"
+        write_json(path, asdict(self) | {"id": self.id})
+        return path
+
+    @classmethod
+    def load(cls, path: Path | str) -> RunRecord:
+        """Read what `save` wrote."""
+        value = read_json(path)
+        value.pop("id", None)
+        return cls(**value)
+
+
+def code_commit() -> str:
+    """Commit of the source tree this package runs from (``+dirty`` where changed), or its version."""
+    here = Path(__file__).parent
+    run = {"capture_output": True, "text": True, "check": True, "timeout": 10}
+    try:
+        tracked = subprocess.run(
+            ["git", "-C", here, "ls-files", "--error-unmatch", __file__], check=False, capture_output=True
+        )
+        if tracked.returncode != 0:
+            return version("histoscribe")
+        head = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], **run).stdout.strip()
+        dirty = subprocess.run(["git", "-C", here, "status", "--porcelain", "-uno"], **run).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return version("histoscribe")
+    return head + ("+dirty" if dirty else "")
+
+
+def _versions() -> dict[str, str]:
+    names = ("histoscribe", "numpy", "scipy", "anndata", "onnxruntime", "torch")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}

@@ -14,6 +14,7 @@ from histoscribe.core import keys
 from histoscribe.core.errors import BundleError, DataError
 from histoscribe.core.features import Features, FeatureSpec
 from histoscribe.core.target import Target, choose_panel
+from histoscribe.methods.groups import grouping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,13 +35,13 @@ class TrainingSection:
         The section, blinded: positions, tiles, features and slide, no expression.
     y
         ``(n, g)`` float32 target of the panel.
-    group
-        Whom the section belongs to for inner validation: donor, or section where all are of one donor.
+    groups
+        ``(n,)`` labels of whom each observation is held out with in inner validation; see `methods.groups`.
     """
 
     section: Section
     y: np.ndarray
-    group: str
+    groups: np.ndarray
 
 
 class Predictor(ABC):
@@ -115,10 +116,10 @@ class Predictor(ABC):
         self.genes_ = choose_panel(sections, genes, target=self.target_) if isinstance(genes, int) else list(genes)
         self.seed_ = seed
         self.spec_ = _common_spec(sections, encoder) if self.uses_features else None
-        groups = inner_groups(sections)
+        groups = grouping(sections)[1]
         data = [
-            TrainingSection(section.blind(), self.target_(section, self.genes_), group)
-            for section, group in zip(sections, groups, strict=True)
+            TrainingSection(section.blind(), self.target_(section, self.genes_), labels)
+            for section, labels in zip(sections, groups, strict=True)
         ]
         self.train_mean_ = np.concatenate([d.y for d in data]).mean(0, dtype=np.float64)
         self._fit(data, rng=np.random.default_rng(seed))
@@ -163,12 +164,6 @@ class Predictor(ABC):
     @abstractmethod
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Restore what `state` returned."""
-
-
-def inner_groups(sections: Sequence[Section]) -> list[str]:
-    """Group sections for inner validation: by donor; by section where there is one donor only."""
-    donors = [s.donor for s in sections]
-    return donors if len(set(donors)) > 1 else [s.name for s in sections]
 
 
 def _common_spec(sections: Sequence[Section], encoder: str | None) -> FeatureSpec:

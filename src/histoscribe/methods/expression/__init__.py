@@ -1,1 +1,1 @@
-"""TODO."""
+"""Expression predictors: one file per method, mutually independent."""

@@ -1,0 +1,55 @@
+"""Turn what a user types into values, with an error that says what was expected."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from histoscribe.core.errors import DataError, GeneError
+
+__all__ = ["gene_list", "parameters", "sizes"]
+
+
+def sizes(text: str) -> list[float]:
+    """Parse comma-separated tile sides in um."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError as err:
+        msg = f"tile sides {text!r} are not numbers. Give um separated by commas, e.g. 112,224,448."
+        raise DataError(msg) from err
+    if any(not 1 <= value <= 10_000 for value in values) or len(set(values)) < len(values):
+        msg = f"tile sides {text!r} must be different and between 1 and 10000 um. Give e.g. 112,224,448."
+        raise DataError(msg)
+    return values
+
+
+def gene_list(text: str) -> int | list[str]:
+    """Parse a number of genes, or read a file with one symbol a line."""
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    path = Path(text)
+    if not path.is_file():
+        msg = f"--genes {text!r} is neither a positive number nor a file. Give e.g. 250, or a file with one symbol a line."
+        raise GeneError(msg)
+    genes = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    repeated = sorted({g for g in genes if genes.count(g) > 1})
+    if repeated or not genes:
+        msg = f"gene list {path} is empty or repeats {', '.join(repeated[:3]) or 'nothing'}. Give each symbol once, one a line."
+        raise GeneError(msg)
+    return genes
+
+
+def parameters(items: list[str]) -> dict[str, Any]:
+    """Parse ``name=value`` pairs; values are JSON, or plain text where they are not."""
+    values: dict[str, Any] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name.isidentifier():
+            msg = f"parameter {item!r} is not name=value. Give e.g. --param pca=256."
+            raise DataError(msg)
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values

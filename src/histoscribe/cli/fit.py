@@ -1,0 +1,82 @@
+"""`histoscribe fit`: learn from measured sections and write one bundle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fit(
+    sections: Annotated[
+        list[str], typer.Argument(help="Measured sections: [READER:]PATH[?key=value&...], or a .toml.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Bundle to write.")],
+    method: Annotated[str, typer.Option(help="Expression predictor.")] = "ridge",
+    encoder: Annotated[str, typer.Option(help="Encoder; '+' concatenates.")] = "efficientnet-lite0+colour",
+    size_um: Annotated[str, typer.Option(help="Tile sides in um, comma-separated; several give context.")] = "112",
+    genes: Annotated[
+        str, typer.Option(help="Number of genes of highest mean, or a file with one symbol a line.")
+    ] = "250",
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="Method parameter, name=value (JSON).")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Highest interval level wanted, 0-1.")] = 0.9,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Fit even where spots do not lie on tissue.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Learn from measured sections: tile, encode, fit, calibrate; write one file."""
+    from histoscribe.cli._parse import gene_list, parameters, sizes
+    from histoscribe.io import read_specs
+    from histoscribe.methods import train
+
+    loaded = read_specs(sections)
+    if not no_check:
+        for section in loaded:
+            section.check().raise_for_problems()
+    bundle = train.fit(
+        loaded,
+        method,
+        encoder=encoder,
+        size_um=sizes(size_um),
+        genes=gene_list(genes),
+        params=parameters(param or []),
+        level=level,
+        seed=seed,
+    )
+    bundle.save(out)
+    summary = _summary(bundle, out)
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+        return
+    unit, n = summary["calibration_unit"], summary["n_units"]
+    typer.echo(
+        f"wrote {out}: {method}, {len(bundle.genes)} genes, {summary['n_obs']} observations of "
+        f"{len(summary['donors'])} donor(s)"
+    )
+    level_text = "no interval: too few units" if summary["level"] is None else f"intervals at {summary['level']:.0%}"
+    typer.echo(f"held out {n} {unit}(s): {summary['trusted']} genes trusted; {level_text}")
+    if unit != "donor":
+        typer.echo("note: one donor only, so neither flags nor intervals speak for a new donor.")
+
+
+def _summary(bundle: object, out: Path) -> dict[str, object]:
+    cal = bundle.calibration  # type: ignore[attr-defined]
+    training = bundle.provenance["training"]  # type: ignore[attr-defined]
+    strengths = getattr(bundle.predictor, "strengths_", None)  # type: ignore[attr-defined]
+    return {
+        "bundle": str(out),
+        "digest": bundle.digest(),  # type: ignore[attr-defined]
+        "genes": len(bundle.genes),  # type: ignore[attr-defined]
+        "n_obs": sum(t["n_obs"] for t in training),
+        "donors": sorted({t["donor"] for t in training}),
+        "sections": [t["name"] for t in training],
+        "calibration_unit": cal.unit,
+        "n_units": cal.n_units,
+        "level": cal.level,
+        "trusted": int(cal.trusted.sum()),
+        "strengths": None if strengths is None else [float(s) for s in strengths],
+    }

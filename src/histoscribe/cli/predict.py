@@ -1,0 +1,69 @@
+"""`histoscribe predict`: expression on a slide that was never measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="Bundle that `histoscribe fit` wrote.")],
+    slide: Annotated[str, typer.Argument(help="Slide: PATH or PATH?mpp=0.5 (um/px), or a section specification.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="AnnData file (.h5ad) to write.")],
+    at: Annotated[
+        str | None,
+        typer.Option(help="Predict at this section's positions instead of on a grid; its counts are not used."),
+    ] = None,
+    step_um: Annotated[float | None, typer.Option(help="Distance of grid points, um; default the tile side.")] = None,
+    rescale: Annotated[bool, typer.Option("--rescale", help="Allow a slide coarser than the training slides.")] = False,
+    species: Annotated[str | None, typer.Option(help="Species of the slide, e.g. human.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Predict a bundle's genes on a slide, with intervals, trust flags and an out-of-distribution score."""
+    from histoscribe.core.files import atomic_path
+    from histoscribe.io import read_spec
+    from histoscribe.methods.apply import predict as run
+
+    section = read_spec(slide)
+    if at is not None:
+        places = read_spec(at)
+        section = places.blind().replace(slide=section.slide, mpp=section.mpp if section.slide else places.mpp)
+    result = run(section, bundle, step_um=step_um, rescale=rescale, species=species)
+    with atomic_path(out) as temporary:
+        result.write_h5ad(temporary)
+    ours = result.uns["histoscribe"]
+    summary = {
+        key: ours[key]
+        for key in (
+            "unit",
+            "method",
+            "encoder",
+            "mpp",
+            "scale",
+            "level",
+            "calibration_unit",
+            "n_units",
+            "ood_slide",
+            "ood_warn_above",
+            "synthetic",
+        )
+    }
+    summary |= {
+        "out": str(out),
+        "n_obs": result.n_obs,
+        "genes": result.n_vars,
+        "trusted": int(result.var["trusted"].sum()),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+        return
+    typer.echo(f"wrote {out}: {result.n_obs} places x {result.n_vars} genes, {ours['unit']}")
+    typer.echo(f"scale: {ours['scale']}")
+    typer.echo(f"{summary['trusted']} genes are trusted (held out: {ours['n_units']} {ours['calibration_unit']}(s))")
+    if ours["ood_slide"] > ours["ood_warn_above"]:
+        typer.echo(f"WARNING: {ours['ood_slide']:.0f} % of the tiles are unlike the training tiles (5 % is ordinary).")
+    if ours["calibration_unit"] != "donor":
+        typer.echo("note: the bundle saw one donor only, so neither flags nor intervals speak for a new donor.")

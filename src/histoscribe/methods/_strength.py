@@ -1,0 +1,104 @@
+"""Choose one ridge strength per feature block by exact leave-group-out error, without refitting per group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import lapack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["GRID", "choose_strengths", "leave_group_out_error"]
+
+#: Strengths tried, decades: HEST-Benchmark's fixed 0.008 and the 10^6.6 times larger optimum that its audits report
+#: (HEST #144) both lie inside.
+GRID = tuple(10.0**e for e in range(-2, 9))
+
+
+def leave_group_out_error(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray) -> float:
+    """Return the mean squared error of predicting each group from the others, within groups.
+
+    With ``A = (K + I)^-1`` and ``P = A - A11'A / 1'A1`` (the unpenalised intercept projected out), the residuals of
+    group g when it is left out are exactly ``P_gg^-1 (P y)_g``: one factorisation serves all groups. Each group's mean
+    residual is subtracted, because a section's overall offset says nothing about where in it a gene is high.
+
+    Parameters
+    ----------
+    kernel
+        ``(n, n)`` float64, sum over blocks of ``X_b X_b' / strength_b``.
+    y
+        ``(n, g)`` targets.
+    groups
+        ``(n,)`` integer labels.
+    """
+    n = len(kernel)
+    system = kernel.copy()
+    system.flat[:: n + 1] += 1.0
+    factor, failed = lapack.dpotrf(system, lower=1, overwrite_a=1)
+    if failed:
+        return np.inf
+    inverse, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        return np.inf
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    ones = inverse.sum(1)
+    inverse -= np.outer(ones, ones) / ones.sum()
+    projected = inverse @ y
+    total = 0.0
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        residual = np.linalg.solve(inverse[np.ix_(rows, rows)], projected[rows])
+        total += float(((residual - residual.mean(0)) ** 2).sum())
+    return total / y.size
+
+
+def choose_strengths(
+    blocks: Sequence[np.ndarray], y: np.ndarray, groups: np.ndarray, *, per_block: bool, grid: Sequence[float] = GRID
+) -> tuple[np.ndarray, float]:
+    """Choose a strength for each block.
+
+    A common strength is chosen on the whole grid first; then, one block at a time, a decade up or down is kept
+    whenever it lowers the error, until no move does.
+
+    Parameters
+    ----------
+    blocks
+        ``(n, d_b)`` float64 centred features.
+    y
+        ``(n, g)`` float64 targets, scaled so that genes count alike.
+    groups
+        ``(n,)`` integer labels, at least two of them.
+    per_block
+        False keeps the common strength.
+    grid
+        Strengths allowed, ascending.
+
+    Returns
+    -------
+    ``(n_blocks,)`` strengths, and the leave-group-out error at them.
+    """
+    kernels = [block @ block.T for block in blocks]
+    seen: dict[tuple[int, ...], float] = {}
+
+    def error(index: tuple[int, ...]) -> float:
+        if index not in seen:
+            kernel = sum(k / grid[i] for k, i in zip(kernels, index, strict=True))
+            seen[index] = leave_group_out_error(kernel, y, groups)
+        return seen[index]
+
+    # From strong to weak, so that a tie keeps the stronger shrinkage.
+    best = min(((i,) * len(blocks) for i in reversed(range(len(grid)))), key=error)
+    improved = per_block and len(blocks) > 1
+    while improved:
+        improved = False
+        for b in range(len(blocks)):
+            for step in (1, -1):
+                moved = best[b] + step
+                while 0 <= moved < len(grid):
+                    candidate = (*best[:b], moved, *best[b + 1 :])
+                    if error(candidate) >= error(best) - 1e-9:
+                        break
+                    best, improved, moved = candidate, True, moved + step
+    return np.array([grid[i] for i in best]), error(best)

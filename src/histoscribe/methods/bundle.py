@@ -1,0 +1,195 @@
+"""Bundle: a fitted, calibrated predictor in one file; `predict` needs it and a slide, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from histoscribe.core.errors import BundleError
+from histoscribe.core.features import FeatureSpec
+from histoscribe.core.files import atomic_path, digest
+from histoscribe.core.target import Target
+from histoscribe.methods.calibration import Calibration
+from histoscribe.methods.novelty import Novelty
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from histoscribe.core.section import Section
+    from histoscribe.methods._expression import Predictor
+
+__all__ = ["Bundle", "provenance"]
+
+FORMAT = 1
+_PREFIXES = ("method.", "calibration.", "novelty.")
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A fitted predictor with everything that its use on another slide depends on.
+
+    The file is safetensors: arrays, and one JSON text under the key ``histoscribe`` of its metadata. It holds no
+    time and no path of the machine beyond those the user gave, so the same training gives the same bytes.
+
+    Attributes
+    ----------
+    predictor
+        The fitted predictor.
+    calibration
+        What held-out donors say about it.
+    provenance
+        ``training`` (list of name, donor, n_obs, mpp, reader, path, options, digest), ``species``, ``licence``,
+        ``synthetic``, ``code`` (version that fitted it).
+    """
+
+    predictor: Predictor
+    calibration: Calibration
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def genes(self) -> list[str]:
+        """The panel, in order."""
+        return self.predictor.genes_
+
+    def save(self, path: Path | str) -> Path:
+        """Write the bundle atomically and return its path.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full; an older file at `path` stays as it was.
+        """
+        from safetensors.numpy import save_file
+
+        arrays = self._arrays()
+        header = self._header() | {"content": _content(arrays)}
+        with atomic_path(path) as temporary:
+            save_file(arrays, temporary, metadata={"histoscribe": json.dumps(header, sort_keys=True)})
+        return Path(path)
+
+    def digest(self) -> str:
+        """16 hex digits of everything in the bundle."""
+        return digest(json.dumps(self._header(), sort_keys=True), _content(self._arrays()))
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        cal = self.calibration
+        arrays = {f"method.{k}": v for k, v in self.predictor.state().items()}
+        arrays["train_mean"] = self.predictor.train_mean_
+        for name in ("half_width", "trust_mean", "trust_lower"):
+            arrays[f"calibration.{name}"] = np.asarray(getattr(cal, name), dtype=np.float64)
+        if cal.novelty is not None:
+            arrays |= {f"novelty.{k}": v for k, v in cal.novelty.state().items()}
+        return {name: np.ascontiguousarray(value) for name, value in sorted(arrays.items())}
+
+    def _header(self) -> dict[str, Any]:
+        p, cal = self.predictor, self.calibration
+        return {
+            "format": FORMAT,
+            "method": p.card.name,
+            "params": p.params(),
+            "genes": p.genes_,
+            "target": p.target_.to_dict(),
+            "features": None if p.spec_ is None else p.spec_.to_dict(),
+            "seed": p.seed_,
+            "calibration": {"unit": cal.unit, "n_units": cal.n_units, "level": cal.level},
+            "provenance": self.provenance,
+        }
+
+    @classmethod
+    def load(cls, path: Path | str) -> Bundle:
+        """Read a bundle.
+
+        Raises
+        ------
+        BundleError
+            If the file is missing, damaged, not a bundle, or of a newer format.
+        """
+        header, arrays = _read(Path(path))
+        from histoscribe.methods import EXPRESSION
+
+        predictor = EXPRESSION.get(header["method"])(**header["params"])
+        predictor.genes_ = list(header["genes"])
+        predictor.target_ = Target(scale=header["target"]["scale"])
+        predictor.spec_ = None if header["features"] is None else FeatureSpec.from_dict(header["features"])
+        predictor.seed_ = header["seed"]
+        predictor.train_mean_ = arrays["train_mean"]
+        groups = {p: {k.removeprefix(p): v for k, v in arrays.items() if k.startswith(p)} for p in _PREFIXES}
+        predictor.load_state(groups["method."])
+        novelty = Novelty.from_state(groups["novelty."]) if groups["novelty."] else None
+        calibration = Calibration(**header["calibration"], **groups["calibration."], novelty=novelty)
+        return cls(predictor, calibration, header["provenance"])
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        msg = f"bundle {path} does not exist. Check the path, or make one with `histoscribe fit`."
+        raise BundleError(msg)
+    remedy = "Copy or fit it again."
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as err:
+        msg = f"bundle {path} is damaged or not a bundle ({err}). {remedy}"
+        raise BundleError(msg) from err
+    if "histoscribe" not in metadata:
+        msg = f"{path} is a safetensors file but not a HistoScribe bundle (no 'histoscribe' metadata). Give a bundle."
+        raise BundleError(msg)
+    header = json.loads(metadata["histoscribe"])
+    if header["format"] > FORMAT:
+        msg = f"bundle {path} has format {header['format']}; this version reads up to {FORMAT}. Upgrade histoscribe."
+        raise BundleError(msg)
+    if header["content"] != _content(arrays):
+        msg = f"bundle {path} holds other numbers than were written (checksum differs). {remedy}"
+        raise BundleError(msg)
+    return header, arrays
+
+
+def _content(arrays: dict[str, np.ndarray]) -> str:
+    parts: list[str | bytes] = []
+    for name, value in sorted(arrays.items()):
+        parts += [name, f"{value.dtype.str}{value.shape}", np.ascontiguousarray(value).tobytes()]
+    return digest(*parts)
+
+
+def provenance(sections: Sequence[Section]) -> dict[str, Any]:
+    """Describe training sections for a bundle.
+
+    Raises
+    ------
+    BundleError
+        If the sections are of several species.
+    """
+    from importlib.metadata import version
+
+    from histoscribe.core import keys
+
+    species = {s.species for s in sections} - {None}
+    if len(species) > 1:
+        msg = f"training sections are of several species ({', '.join(sorted(map(str, species)))}). Fit one bundle each."
+        raise BundleError(msg)
+    training = []
+    for s in sections:
+        origin = s.origin
+        entry = {"name": s.name, "donor": s.donor, "n_obs": s.n_obs, "mpp": s.mpp, "platform": s.platform}
+        if origin is not None:
+            entry |= {
+                "reader": origin.reader,
+                "path": origin.path,
+                "options": dict(origin.options),
+                "digest": origin.digest,
+            }
+        training.append(entry)
+    return {
+        "training": training,
+        "species": next(iter(species), None),
+        "licence": "BSD-3-Clause for the file format and code; the training data's own terms apply to the weights",
+        "synthetic": any(bool(s.table.uns.get(keys.UNS, {}).get("synthetic", False)) for s in sections),
+        "code": version("histoscribe"),
+    }

@@ -1,0 +1,92 @@
+"""Fit a bundle: from measured sections to one calibrated file, with every step resumable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from histoscribe.encoders import encode
+from histoscribe.methods import expression
+from histoscribe.methods.bundle import Bundle, provenance
+from histoscribe.methods.calibration import calibrate
+from histoscribe.tiles import tile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from histoscribe.core.section import Section
+    from histoscribe.core.target import Target
+
+__all__ = ["DEFAULT_ENCODER", "fit", "prepare"]
+
+DEFAULT_ENCODER = "efficientnet-lite0+colour"
+
+
+def fit(
+    sections: Sequence[Section],
+    method: str = "ridge",
+    *,
+    encoder: str = DEFAULT_ENCODER,
+    size_um: float | Sequence[float] = 112.0,
+    tile_px: int = 224,
+    genes: int | Sequence[str] = 250,
+    params: Mapping[str, Any] | None = None,
+    target: Target | None = None,
+    level: float = 0.9,
+    seed: int = 0,
+    cache: Path | None = None,
+    show: bool | None = None,
+) -> Bundle:
+    """Tile, encode, fit and calibrate.
+
+    Parameters
+    ----------
+    sections
+        Measured sections of the training donors.
+    method, params
+        Registry name of an expression predictor, and its parameters.
+    encoder
+        Registry name; ``+`` concatenates. Ignored by a method that uses no features.
+    size_um
+        Side of the tiles, um; several give context.
+    tile_px
+        Side given to the encoder, px.
+    genes
+        Panel, or how many genes of highest mean to choose from these sections.
+    target
+        Transform of the counts; default ln(1 + CP10k).
+    level
+        Highest interval level wanted.
+    seed
+        Seed of everything random.
+    cache
+        Folder of the feature cache; default the user's cache.
+    show
+        Show progress; default where stderr is a terminal.
+
+    Returns
+    -------
+    The bundle; `Bundle.save` writes it.
+    """
+    predictor = expression(method, **(params or {}))
+    if predictor.uses_features:
+        sections = prepare(sections, encoder, size_um=size_um, tile_px=tile_px, cache=cache, show=show)
+    predictor.fit(sections, genes, target=target, encoder=encoder if predictor.uses_features else None, seed=seed)
+    calibration = calibrate(predictor, sections, level=level, seed=seed)
+    return Bundle(predictor, calibration, provenance(sections))
+
+
+def prepare(
+    sections: Sequence[Section],
+    encoder: str,
+    *,
+    size_um: float | Sequence[float],
+    tile_px: int = 224,
+    cache: Path | None = None,
+    show: bool | None = None,
+) -> list[Section]:
+    """Tile and encode sections at one common resolution: that of the coarsest."""
+    sides = [float(s) for s in (size_um if isinstance(size_um, (list, tuple)) else [size_um])]
+    read_mpp = max([min(sides) / tile_px, *(s.mpp for s in sections)])
+    tiled = (tile(s, sides, tile_px=tile_px, read_mpp=read_mpp) for s in sections)
+    return [encode(s, encoder, cache=cache, show=show) for s in tiled]

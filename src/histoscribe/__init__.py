@@ -26,7 +26,26 @@ _PUBLIC = {
     "tile": "histoscribe.tiles:tile",
 }
 
-__all__ = sorted([*_PUBLIC, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [
+    "Bundle",
+    "Section",
+    "Target",
+    "__version__",
+    "calibrate",
+    "check",
+    "encode",
+    "evaluate",
+    "fit",
+    "make_encoder",
+    "methods",
+    "metrics",
+    "open_slide",
+    "predict",
+    "read",
+    "report",
+    "testing",
+    "tile",
+]
 
 if TYPE_CHECKING:
     from histoscribe import methods as methods

@@ -30,12 +30,13 @@ def gene_list(text: str) -> int | list[str]:
         return int(text)
     path = Path(text)
     if not path.is_file():
-        msg = f"--genes {text!r} is neither a positive number nor a file. Give e.g. 250, or a file with one symbol a line."
+        msg = f"--genes {text!r} is neither a number nor a file. Give e.g. 250, or a file with one symbol a line."
         raise GeneError(msg)
     genes = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     repeated = sorted({g for g in genes if genes.count(g) > 1})
     if repeated or not genes:
-        msg = f"gene list {path} is empty or repeats {', '.join(repeated[:3]) or 'nothing'}. Give each symbol once, one a line."
+        what = f"repeats {', '.join(repeated[:3])}" if repeated else "is empty"
+        msg = f"gene list {path} {what}. Give each symbol once, one a line."
         raise GeneError(msg)
     return genes
 

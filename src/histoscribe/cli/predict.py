@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from histoscribe.core.section import Section
 
 
 def predict(
@@ -29,8 +32,7 @@ def predict(
 
     section = read_spec(slide)
     if at is not None:
-        places = read_spec(at)
-        section = places.blind().replace(slide=section.slide, mpp=section.mpp if section.slide else places.mpp)
+        section = _places(read_spec(at), section)
     result = run(section, bundle, step_um=step_um, rescale=rescale, species=species)
     with atomic_path(out) as temporary:
         result.write_h5ad(temporary)
@@ -67,3 +69,16 @@ def predict(
         typer.echo(f"WARNING: {ours['ood_slide']:.0f} % of the tiles are unlike the training tiles (5 % is ordinary).")
     if ours["calibration_unit"] != "donor":
         typer.echo("note: the bundle saw one donor only, so neither flags nor intervals speak for a new donor.")
+
+
+def _places(at: Section, section: Section) -> Section:
+    """Put the positions of `at`, and nothing else of it, on the slide of `section`."""
+    from histoscribe.core.errors import CoordinateError
+
+    if at.slide is not None and section.slide is not None and at.slide.size != section.slide.size:
+        msg = (
+            f"the positions of {at.name!r} are in pixels of a {at.slide.size} px image, but the slide has "
+            f"{section.slide.size} px. Give the positions of this very image."
+        )
+        raise CoordinateError(msg)
+    return at.blind().replace(slide=section.slide, mpp=section.mpp)

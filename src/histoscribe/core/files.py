@@ -47,7 +47,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as err:
         if err.errno in _DISK_ERRORS:
-            msg = f"cannot write {path}: {err.strerror or err}. Free some space or choose another place; nothing was lost."
+            why = err.strerror or err
+            msg = f"cannot write {path}: {why}. Free some space or choose another place; nothing was lost."
             raise StorageError(msg) from err
         raise
     finally:

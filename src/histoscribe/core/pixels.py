@@ -49,7 +49,7 @@ class PixelSource(Protocol):
 
     @property
     def mpp(self) -> float | None:
-        """um per level-0 px that the file states trustworthily, or None."""
+        """Scale that the file states trustworthily, um per level-0 px, or None."""
         ...
 
     def region(self, x: float, y: float, *, width: float, height: float, out: tuple[int, int]) -> Region:

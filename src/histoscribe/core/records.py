@@ -15,6 +15,29 @@ from histoscribe.core.files import digest, read_json, write_json
 __all__ = ["RunRecord"]
 
 
+def code_commit() -> str:
+    """Commit of the source tree this package runs from (``+dirty`` where changed), or its version."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", "-C", here, *words], capture_output=True, text=True, check=False, timeout=10)
+
+    try:
+        # An installed copy may lie inside somebody else's repository; only a tracked file speaks for ours.
+        if git("ls-files", "--error-unmatch", __file__).returncode != 0:
+            return version("histoscribe")
+        head = git("rev-parse", "HEAD").stdout.strip()
+        dirty = git("status", "--porcelain", "-uno").stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return version("histoscribe")
+    return head + ("+dirty" if dirty else "")
+
+
+def _versions() -> dict[str, str]:
+    names = ("histoscribe", "numpy", "scipy", "anndata", "onnxruntime", "torch")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """Everything that is needed to repeat one evaluation, and its scores.
@@ -61,8 +84,8 @@ class RunRecord:
     seconds: float = 0.0
     synthetic: bool = False
     notes: list[str] = field(default_factory=list)
-    commit: str = field(default_factory=lambda: code_commit())
-    versions: dict[str, str] = field(default_factory=lambda: _versions())
+    commit: str = field(default_factory=code_commit)
+    versions: dict[str, str] = field(default_factory=_versions)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
@@ -85,25 +108,3 @@ class RunRecord:
         value = read_json(path)
         value.pop("id", None)
         return cls(**value)
-
-
-def code_commit() -> str:
-    """Commit of the source tree this package runs from (``+dirty`` where changed), or its version."""
-    here = Path(__file__).parent
-    run = {"capture_output": True, "text": True, "check": True, "timeout": 10}
-    try:
-        tracked = subprocess.run(
-            ["git", "-C", here, "ls-files", "--error-unmatch", __file__], check=False, capture_output=True
-        )
-        if tracked.returncode != 0:
-            return version("histoscribe")
-        head = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], **run).stdout.strip()
-        dirty = subprocess.run(["git", "-C", here, "status", "--porcelain", "-uno"], **run).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return version("histoscribe")
-    return head + ("+dirty" if dirty else "")
-
-
-def _versions() -> dict[str, str]:
-    names = ("histoscribe", "numpy", "scipy", "anndata", "onnxruntime", "torch")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}

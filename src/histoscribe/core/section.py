@@ -173,7 +173,7 @@ class Section:
         return replace(self, table=table)
 
     def check(self, **options: Any) -> Any:
-        """Judge whether observations lie on tissue, and which transformation would fit; see `histoscribe.tiles.check`."""
+        """Judge whether observations lie on tissue, and what would fit; see `histoscribe.tiles.check`."""
         from importlib import import_module
 
         # By name: the check needs tissue masks, which live in a row above this one.

@@ -94,28 +94,24 @@ def common_genes(sections: Sequence[Section]) -> list[str]:
     return [g for g in sections[0].table.var_names if g in shared]
 
 
-def choose_panel(sections: Sequence[Section], n_genes: int, *, target: Target | None = None) -> list[str]:
-    """Choose the `n_genes` genes of highest mean target over the training sections' observations.
+def choose_panel(sections: Sequence[Section], n_genes: int) -> list[str]:
+    """Choose the `n_genes` genes of highest mean count over the training sections' observations.
 
-    Only training sections may be given: a panel chosen with the test section in view leaks.
-    Ties break by name, so that the panel does not depend on the order of files.
+    The field's usual rule (ST-Net, TRIPLEX), with one difference: only training sections may be given, because a
+    panel chosen with the test section in view leaks. Ties break by name, so that the order of files does not matter.
 
     Raises
     ------
     GeneError
         If fewer than `n_genes` genes are common to all sections.
     """
-    target = target or Target()
     genes = common_genes(sections)
     if len(genes) < n_genes:
         msg = f"{n_genes} genes were asked for, but the sections share {len(genes)}. Ask for at most {len(genes)}."
         raise GeneError(msg)
-    total, n = np.zeros(len(genes)), 0
+    total = np.zeros(len(genes))
     for section in sections:
-        index = section.table.var_names.get_indexer(genes)
-        counts = sp.csr_matrix(section.table.layers[keys.COUNTS], dtype=np.float64)[:, index]
-        rate = sp.diags(target.scale / np.maximum(section.depth, 1.0)) @ counts
-        total += np.asarray(rate.log1p().sum(0)).ravel()
-        n += section.n_obs
-    order = sorted(range(len(genes)), key=lambda i: (-total[i] / n, genes[i]))
+        counts = sp.csr_matrix(section.table.layers[keys.COUNTS], dtype=np.float64)
+        total += np.asarray(counts.sum(0)).ravel()[section.table.var_names.get_indexer(genes)]
+    order = sorted(range(len(genes)), key=lambda i: (-total[i], genes[i]))
     return [genes[i] for i in order[:n_genes]]

@@ -113,7 +113,7 @@ class Predictor(ABC):
             msg = "no section to learn from. Give at least one measured section."
             raise DataError(msg)
         self.target_ = target or Target()
-        self.genes_ = choose_panel(sections, genes, target=self.target_) if isinstance(genes, int) else list(genes)
+        self.genes_ = choose_panel(sections, genes) if isinstance(genes, int) else list(genes)
         self.seed_ = seed
         self.spec_ = _common_spec(sections, encoder) if self.uses_features else None
         groups = grouping(sections)[1]

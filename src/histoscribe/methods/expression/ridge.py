@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -35,6 +36,10 @@ class Ridge(Predictor):
         its smaller part.
     pca
         Keep this many principal components of each wider block; None keeps all columns.
+    centre
+        Subtract each section's mean features (and, in training, its mean target), so that stain and scanner offsets
+        drop out and what is learned is where in a section a gene is high. A prediction then depends on which tiles
+        of the slide are predicted together. None chooses by the same leave-group-out error.
     max_search
         At most this many observations take part in the choice of strengths. The best strength is the ratio of noise
         to weight variance, which does not grow with n, so a sample finds it.
@@ -43,8 +48,10 @@ class Ridge(Predictor):
     ----------
     strengths_
         ``(n_blocks,)`` in the order of the blocks.
+    centred_
+        Whether sections are centred.
     coef_, intercept_
-        ``(d, g)`` and ``(g,)``, for raw features.
+        ``(d, g)`` and ``(g,)``, for raw features (for centred ones where `centred_`).
     """
 
     card: ClassVar[Card] = Card(
@@ -55,6 +62,7 @@ class Ridge(Predictor):
     )
 
     strengths_: np.ndarray
+    centred_: bool
     coef_: np.ndarray
     intercept_: np.ndarray
 
@@ -64,58 +72,100 @@ class Ridge(Predictor):
         strength: float | None = None,
         per_block: bool = True,
         pca: int | None = None,
-        max_search: int = 1500,
+        centre: bool | None = None,
+        max_search: int = 1200,
     ) -> None:
         self.strength = strength
         self.per_block = per_block
         self.pca = pca
+        self.centre = centre
         self.max_search = max_search
 
     def _fit(self, data: list[TrainingSection], *, rng: np.random.Generator) -> None:
-        X = np.concatenate([self.features(d.section).matrix for d in data]).astype(np.float64)
-        Y = np.concatenate([d.y for d in data]).astype(np.float64)
+        features = [self.features(d.section).matrix.astype(np.float64) for d in data]
+        targets = [d.y.astype(np.float64) for d in data]
         groups = np.unique(np.concatenate([d.groups for d in data]), return_inverse=True)[1]
+        n = len(groups)
+        rows = np.arange(n) if n <= self.max_search else np.sort(rng.choice(n, self.max_search, replace=False))
+        choices = [self.centre] if self.centre is not None else [False, True]
+        designs = {centre: self._design(features, targets, centre=centre) for centre in choices}
+        self.centred_, self.strengths_ = self._choose(designs, groups, rows)
+        design = designs[self.centred_]
+        weights, intercept = _solve(design.blocks, design.y, self.strengths_)
+        full = np.concatenate([w if q is None else q @ w for w, q in zip(weights, design.bases, strict=True)])
+        self.coef_ = full / design.scale[:, None]
+        self.intercept_ = intercept + design.offset - design.mean @ self.coef_
+
+    def _design(self, features: list[np.ndarray], targets: list[np.ndarray], *, centre: bool) -> _Design:
+        assert self.spec_ is not None
+        offset = np.zeros(targets[0].shape[1])
+        if centre:
+            offset = np.concatenate(targets).mean(0)
+            features = [x - x.mean(0) for x in features]
+            targets = [y - y.mean(0) for y in targets]
+        X, y = np.concatenate(features), np.concatenate(targets)
         mean, scale = X.mean(0), X.std(0)
         scale[scale < 1e-8 * max(1.0, float(scale.max()))] = np.inf  # a constant column carries nothing
         X = (X - mean) / scale
-        assert self.spec_ is not None
-        blocks, bases = [], []
-        for start, stop in self.spec_.blocks.values():
-            block, basis = _compress(X[:, start:stop], self.pca)
-            blocks.append(block)
-            bases.append(basis)
-        self.strengths_ = self._choose(blocks, Y, groups, rng)
-        weights, self.intercept_ = _solve(blocks, Y, self.strengths_)
-        full = np.concatenate([w if q is None else q @ w for w, q in zip(weights, bases, strict=True)])
-        self.coef_ = full / scale[:, None]
-        self.intercept_ = self.intercept_ - mean @ self.coef_
+        pairs = [_compress(X[:, start:stop], self.pca) for start, stop in self.spec_.blocks.values()]
+        return _Design([b for b, _ in pairs], [q for _, q in pairs], y, mean, scale, offset)
 
-    def _choose(
-        self, blocks: list[np.ndarray], Y: np.ndarray, groups: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray:
-        if self.strength is not None:
-            return np.full(len(blocks), float(self.strength))
-        n = len(Y)
-        rows = np.arange(n) if n <= self.max_search else np.sort(rng.choice(n, self.max_search, replace=False))
-        y = Y[rows] - Y[rows].mean(0)
-        sd = y.std(0)
-        y = y[:, sd > 0] / sd[sd > 0]
-        if len(np.unique(groups[rows])) < 2 or y.shape[1] == 0:
-            # Nothing to validate on (one observation group, or no varying gene): shrink as hard as the grid allows.
-            return np.full(len(blocks), GRID[-1])
-        strengths, _ = choose_strengths([b[rows] for b in blocks], y, groups[rows], per_block=self.per_block)
-        return strengths
+    def _choose(self, designs: dict[bool, _Design], groups: np.ndarray, rows: np.ndarray) -> tuple[bool, np.ndarray]:
+        """Choose centring at a common strength, then the strengths."""
+        first = next(iter(designs.values()))
+        n_blocks = len(first.blocks)
+        if self.strength is not None and len(designs) == 1:
+            return next(iter(designs)), np.full(n_blocks, float(self.strength))
+        if len(np.unique(groups[rows])) < 2 or not (first.y.std(0) > 0).any():
+            # Nothing to validate on (one group, or no varying gene): shrink as hard as the grid allows.
+            return next(iter(designs)), np.full(n_blocks, self.strength or GRID[-1])
+        grid = GRID if self.strength is None else (float(self.strength),)
+
+        def search(*, centre: bool, per_block: bool) -> tuple[np.ndarray, float]:
+            design = designs[centre]
+            y = design.y[rows] - design.y[rows].mean(0)
+            sd = y.std(0)
+            y = y[:, sd > 0] / sd[sd > 0]
+            return choose_strengths([b[rows] for b in design.blocks], y, groups[rows], per_block=per_block, grid=grid)
+
+        best = (
+            min(designs, key=lambda centre: search(centre=centre, per_block=False)[1])
+            if len(designs) > 1
+            else next(iter(designs))
+        )
+        return best, search(centre=best, per_block=self.per_block)[0]
 
     def _predict(self, section: Section) -> np.ndarray:
-        return self.features(section).matrix.astype(np.float64) @ self.coef_ + self.intercept_
+        X = self.features(section).matrix.astype(np.float64)
+        if self.centred_ and len(X):
+            X = X - X.mean(0)
+        return X @ self.coef_ + self.intercept_
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return strengths, coefficients and intercept, float64."""
-        return {"strengths": self.strengths_, "coef": self.coef_, "intercept": self.intercept_}
+        """Return strengths, centring, coefficients and intercept."""
+        return {
+            "strengths": self.strengths_,
+            "centred": np.array([self.centred_]),
+            "coef": self.coef_,
+            "intercept": self.intercept_,
+        }
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Restore what `state` returned."""
         self.strengths_, self.coef_, self.intercept_ = state["strengths"], state["coef"], state["intercept"]
+        self.centred_ = bool(state["centred"][0])
+
+
+@dataclass(frozen=True)
+class _Design:
+    """Standardised feature blocks, targets, and what leads back to raw features."""
+
+    blocks: list[np.ndarray]
+    bases: list[np.ndarray | None]
+    y: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    offset: np.ndarray
 
 
 def _compress(block: np.ndarray, pca: int | None) -> tuple[np.ndarray, np.ndarray | None]:

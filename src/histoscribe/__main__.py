@@ -1,0 +1,5 @@
+"""`python -m histoscribe`."""
+
+from histoscribe.cli import main
+
+main()

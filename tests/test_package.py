@@ -1,0 +1,64 @@
+"""The package as a whole: fast to import, complete in its names, free of heavy imports in the wrong place."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import histoscribe
+
+SOURCE = Path(histoscribe.__file__).parent
+
+
+def best_seconds(*words, repeats=3):
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+        times.append(time.perf_counter() - start)
+        assert done.returncode == 0, done.stderr
+    return min(times)
+
+
+def test_importing_the_package_takes_under_a_third_of_a_second():
+    assert best_seconds("-c", "import histoscribe") < 0.3
+
+
+def test_help_starts_in_under_half_a_second():
+    assert best_seconds("-m", "histoscribe", "--help") < 0.5
+
+
+def test_public_names_are_sorted_complete_and_importable():
+    assert histoscribe.__all__ == sorted(histoscribe.__all__)
+    assert set(histoscribe.__all__) == {*histoscribe._PUBLIC, "__version__"}
+    for name in histoscribe.__all__:
+        assert getattr(histoscribe, name) is not None
+
+
+def test_every_module_sorts_its_public_names():
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+                names = ast.literal_eval(node.value)
+                assert names == sorted(names), path
+
+
+def test_torchvision_and_timm_are_never_imported():
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {n.partition(".")[0] for n in names} & {"torchvision", "timm"}, path
+
+
+def test_a_users_mistake_is_one_line_without_a_traceback(tmp_path):
+    words = [sys.executable, "-m", "histoscribe", "predict", "no.bundle", "no.svs", "--out", str(tmp_path / "x.h5ad")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 2
+    assert done.stderr.startswith("histoscribe: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from histoscribe.core.registry import Registry
+from histoscribe.encoders._encoder import Encoder
+from histoscribe.encoders._registry import ENCODERS, make_encoder
+from histoscribe.encoders._run import encode
 
-__all__ = ["ENCODERS"]
-
-ENCODERS = Registry(
-    "encoder",
-    {
-        "colour": "histoscribe.encoders.colour:Colour",
-        "efficientnet-lite0": "histoscribe.encoders.lite0:EfficientNetLite0",
-        "random": "histoscribe.encoders.lite0:RandomLite0",
-    },
-)
+__all__ = ["ENCODERS", "Encoder", "encode", "make_encoder"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from histoscribe.core.card import Card
 
-__all__ = ["Encoder"]
+__all__ = ["Device", "Encoder", "default_threads"]
+
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class Encoder(ABC):
@@ -24,11 +27,22 @@ class Encoder(ABC):
         Number of features.
     tile_px
         Side of the tiles it expects, px.
+
+    Parameters
+    ----------
+    threads
+        Threads of the computation; default `default_threads`. They never change the result.
+    device
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where the encoder can use it and there is one.
     """
 
-    card: ClassVar[Card]
-    dim: ClassVar[int]
-    tile_px: ClassVar[int] = 224
+    card: Card
+    dim: int
+    tile_px: int = 224
+
+    def __init__(self, *, threads: int | None = None, device: Device = "auto") -> None:
+        self.threads = threads or default_threads()
+        self.device = device
 
     @abstractmethod
     def encode(self, tiles: np.ndarray) -> np.ndarray:
@@ -41,3 +55,24 @@ class Encoder(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Name weights, code version and whatever else changes the output; part of the cache key and of bundles."""
+
+    def runtime(self) -> str:
+        """Name the library and device that compute: they change the last bits but not the meaning.
+
+        Part of the cache key, and not of bundles: a model fitted on one machine serves on another.
+        """
+        return f"numpy-{np.__version__}"
+
+    @property
+    def parts(self) -> tuple[Encoder, ...]:
+        """The encoders whose outputs stand side by side; only a concatenation has more than one."""
+        return (self,)
+
+
+def default_threads() -> int:
+    """`OMP_NUM_THREADS` where it is set, else the cores this process may use, at most 8."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    if named.isdigit() and int(named) > 0:
+        return int(named)
+    # Tiles go through the network a few at a time: more threads than this have too little to share.
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

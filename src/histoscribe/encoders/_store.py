@@ -1,0 +1,205 @@
+"""Where features are kept: whole files only, each with a checksum, so that a killed run loses no finished batch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from histoscribe.core.errors import StorageError
+from histoscribe.core.files import atomic_path, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["FeatureStore", "load_array", "save_array"]
+
+
+class FeatureStore:
+    """The features of one encoder at one tile side.
+
+    In ``<root>/features/<key>`` stand ``about.json`` (what it is, for people), while a run is under way
+    ``batches-<size>/<number>.npy``, and at the end only ``features.npy``. The batch size is in the folder's name
+    because it sets the batches' boundaries.
+
+    Parameters
+    ----------
+    root
+        The cache's folder.
+    key
+        Names the content: slide, tiles, encoder, versions.
+    shape
+        (n, dim) of the features.
+    batch_size
+        Tiles in a batch; the last one may have fewer.
+    about
+        JSON values for ``about.json``.
+    """
+
+    def __init__(
+        self, root: Path, key: str, *, shape: tuple[int, int], batch_size: int, about: Mapping[str, Any]
+    ) -> None:
+        self.folder = root / "features" / key
+        self.final = self.folder / "features.npy"
+        self.shape = shape
+        self.batch_size = batch_size
+        self._batches = self.folder / f"batches-{batch_size}"
+        self._about = dict(about)
+
+    @property
+    def n_batches(self) -> int:
+        """Number of batches."""
+        return -(-self.shape[0] // self.batch_size)
+
+    def rows(self, batch: int) -> slice:
+        """Rows of one batch."""
+        return slice(batch * self.batch_size, min((batch + 1) * self.batch_size, self.shape[0]))
+
+    def load(self) -> np.ndarray | None:
+        """Return the finished ``(n, dim)`` features, or None; a damaged file is reported and removed."""
+        return _load_or_drop(self.final, self.shape)
+
+    def load_batch(self, batch: int) -> np.ndarray | None:
+        """Return one finished batch, or None; a damaged file is reported and removed."""
+        return _load_or_drop(self._path(batch), self._batch_shape(batch))
+
+    def pending(self) -> list[int]:
+        """Return the batches that are still to be computed."""
+        if not self._batches.is_dir():
+            return list(range(self.n_batches))
+        return [batch for batch in range(self.n_batches) if self.load_batch(batch) is None]
+
+    def save_batch(self, batch: int, features: np.ndarray) -> None:
+        """Keep one finished batch.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the cache cannot be written; batches saved before stay.
+        """
+        save_array(self._path(batch), features)
+
+    def merge(self) -> None:
+        """Join all batches into the final file, and remove them.
+
+        Raises
+        ------
+        StorageError
+            As `save_batch`, or if a batch was damaged or removed since it was written.
+        """
+        features = np.empty(self.shape, dtype=np.float32)
+        for batch in range(self.n_batches):
+            part = self.load_batch(batch)
+            if part is None:
+                msg = f"{self._path(batch)} vanished while features were encoded. Run the same again to go on."
+                raise StorageError(msg)
+            features[self.rows(batch)] = part
+        save_array(self.final, features)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what a finished run no longer needs: batches of any size, and halves that a kill left."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name.startswith(f".{self.final.name}."):
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from computing the same; a killed holder lets go by itself.
+
+        Raises
+        ------
+        StorageError
+            If the cache cannot be written.
+        """
+        if not (self.folder / "about.json").is_file():
+            write_json(self.folder / "about.json", self._about)
+        try:
+            import fcntl
+        except ImportError:  # Windows: both compute the same, and whole files make that harmless
+            yield
+            return
+        # The folder itself is locked: a lock file would be one more thing to remove.
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _path(self, batch: int) -> Path:
+        return self._batches / f"{batch:06d}.npy"
+
+    def _batch_shape(self, batch: int) -> tuple[int, int]:
+        rows = self.rows(batch)
+        return (rows.stop - rows.start, self.shape[1])
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a float32 array as ``.npy`` with the SHA-256 of all its bytes behind it, atomically.
+
+    NumPy reads such a file as any other: it stops where the array ends.
+    """
+    array = np.ascontiguousarray(array, dtype="<f4")
+    header = _header(array.shape)
+    data = array.reshape(-1).view(np.uint8).data
+    hasher = hashlib.sha256(header)
+    hasher.update(data)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        for part in (header, data, hasher.digest()):
+            file.write(part)
+
+
+def load_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read what `save_array` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file has another shape or length, or its checksum does not match.
+    FileNotFoundError
+        If there is no such file.
+    """
+    array = np.empty(shape, dtype="<f4")
+    data = array.reshape(-1).view(np.uint8).data
+    expected = _header(shape)
+    with path.open("rb") as file:
+        header = file.read(len(expected))
+        n_read = file.readinto(data)
+        checksum = file.read()
+    if header != expected or n_read != array.nbytes:
+        msg = f"it does not hold float32 of shape {shape}"
+        raise ValueError(msg)
+    hasher = hashlib.sha256(header)
+    hasher.update(data)
+    if hasher.digest() != checksum:
+        msg = "its checksum does not match"
+        raise ValueError(msg)
+    return array
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    buffer = io.BytesIO()
+    described = {"descr": "<f4", "fortran_order": False, "shape": tuple(map(int, shape))}
+    np.lib.format.write_array_header_1_0(buffer, described)
+    return buffer.getvalue()
+
+
+def _load_or_drop(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    try:
+        return load_array(path, shape)
+    except FileNotFoundError:
+        return None
+    except ValueError as err:
+        warnings.warn(f"cached features {path} are damaged ({err}) and are computed again.", stacklevel=2)
+        path.unlink(missing_ok=True)
+        return None

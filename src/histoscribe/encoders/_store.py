@@ -7,13 +7,18 @@ import io
 import os
 import shutil
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from histoscribe.core.errors import StorageError
 from histoscribe.core.files import atomic_path, write_json
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock: there two runs compute the same, and whole files make that harmless
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +69,10 @@ class FeatureStore:
 
     def load(self) -> np.ndarray | None:
         """Return the finished ``(n, dim)`` features, or None; a damaged file is reported and removed."""
-        return _load_or_drop(self.final, self.shape)
+        features = _load_or_drop(self.final, self.shape)
+        if features is not None:
+            self._tidy()
+        return features
 
     def load_batch(self, batch: int) -> np.ndarray | None:
         """Return one finished batch, or None; a damaged file is reported and removed."""
@@ -107,10 +115,12 @@ class FeatureStore:
     def _tidy(self) -> None:
         """Remove what a finished run no longer needs: batches of any size, and halves that a kill left."""
         for path in self.folder.iterdir():
+            # A cache that may only be read, or a second process that tidies too, is no reason to stop.
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-            elif path.name.startswith(f".{self.final.name}."):
-                path.unlink(missing_ok=True)
+            elif path.name.endswith(".partial"):
+                with suppress(OSError):
+                    path.unlink()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -121,17 +131,22 @@ class FeatureStore:
         StorageError
             If the cache cannot be written.
         """
-        if not (self.folder / "about.json").is_file():
-            write_json(self.folder / "about.json", self._about)
         try:
-            import fcntl
-        except ImportError:  # Windows: both compute the same, and whole files make that harmless
-            yield
-            return
-        # The folder itself is locked: a lock file would be one more thing to remove.
-        handle = os.open(self.folder, os.O_RDONLY)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # The folder itself is locked: a lock file would be one more thing to remove.
+            handle = os.open(self.folder, os.O_RDONLY)
+        except OSError as err:
+            msg = (
+                f"cannot use the cache folder {self.folder}: {err.strerror}. "
+                "Free some space, or set HISTOSCRIBE_CACHE to a folder that can be written."
+            )
+            raise StorageError(msg) from err
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            # Where the result stands, others may be tidying: nothing is written then.
+            if not self.final.exists():
+                write_json(self.folder / "about.json", self._about)
             yield
         finally:
             os.close(handle)
@@ -197,7 +212,7 @@ def _header(shape: tuple[int, ...]) -> bytes:
 def _load_or_drop(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     try:
         return load_array(path, shape)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as err:
         warnings.warn(f"cached features {path} are damaged ({err}) and are computed again.", stacklevel=2)

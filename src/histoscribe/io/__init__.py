@@ -1,17 +1,8 @@
-"""Readers: one file and one registry line per platform."""
+"""Readers: one file per platform; each turns vendors' files into a checked `Section`."""
 
 from __future__ import annotations
 
-from histoscribe.core.registry import Registry
+from histoscribe.io._read import READERS, detect_reader, read
+from histoscribe.io._spec import parse_spec, read_spec, read_specs
 
-__all__ = ["READERS"]
-
-READERS = Registry(
-    "reader",
-    {
-        "h5ad": "histoscribe.io.h5ad:read",
-        "slide": "histoscribe.io.slide:read",
-        "st-array": "histoscribe.io.st_array:read",
-        "visium": "histoscribe.io.visium:read",
-    },
-)
+__all__ = ["READERS", "detect_reader", "parse_spec", "read", "read_spec", "read_specs"]

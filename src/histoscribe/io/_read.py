@@ -1,0 +1,206 @@
+"""Read: choose a reader, run it, and check what every section must satisfy."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import pandas as pd
+
+from histoscribe.core.errors import CoordinateError, DataError, HistoScribeError
+from histoscribe.core.files import file_digest
+from histoscribe.core.registry import Registry, did_you_mean
+from histoscribe.core.section import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from histoscribe.core.section import Section
+
+__all__ = ["READERS", "Outside", "detect_reader", "read"]
+
+READERS = Registry(
+    "reader",
+    {
+        "h5ad": "histoscribe.io.h5ad:read_h5ad",
+        "slide": "histoscribe.io.slide:read_slide",
+        "st-array": "histoscribe.io.st_array:read_st_array",
+        "visium": "histoscribe.io.visium:read_visium",
+    },
+)
+
+Outside = Literal["refuse", "drop", "keep"]
+
+_IMAGE_ENDINGS = {
+    *(".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".czi"),
+    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".dzi"),
+}
+
+
+def read(
+    reader: str | None,
+    path: Path | str,
+    *,
+    where: str | None = None,
+    outside: Outside = "refuse",
+    **options: Any,
+) -> Section:
+    """Read one section.
+
+    Parameters
+    ----------
+    reader
+        Registry name (``"st-array"``, ``"visium"``, ``"h5ad"``, ``"slide"``), or None to find out from `path`.
+    path
+        File or folder; relative to the current folder.
+    where
+        Keep the observations for which this pandas expression over `obs` holds, e.g. ``"array_col >= 56"``.
+    outside
+        What to do with observations that lie outside the image: refuse the section, drop them, or keep them (for
+        `check`, which finds out why).
+    options
+        Options of the reader; `name`, `donor`, `species` and `mpp` (um per level-0 px) exist everywhere, `image` where
+        there are observations.
+
+    Returns
+    -------
+    Section with ``obsm["spatial"]`` in level-0 px of its slide, ``layers["counts"]`` (integer csr),
+    ``obs["total_counts"]``, and what was dropped or inferred in ``uns["histoscribe"]["notes"]``.
+
+    Raises
+    ------
+    HistoScribeError
+        One line that says what is wrong with which file or value, and what to do.
+    """
+    path = Path(path)
+    reader = reader or detect_reader(path)
+    function = READERS.get(reader)
+    options = _checked(function, reader, options)
+    if outside not in get_args(Outside):
+        msg = f"outside={outside!r} is not known. Choose refuse, drop or keep."
+        raise DataError(msg)
+    try:
+        section = function(path, **options)
+    except HistoScribeError as err:
+        err.add_note(f"while reading {path} as {reader}")
+        raise
+    section = _inside(section, outside)
+    if where is not None:
+        section = section.subset(_query(section, where))
+    digest = section.origin.digest if section.origin is not None else file_digest(path)
+    kept = options | ({"where": where} if where else {}) | ({"outside": outside} if outside != "refuse" else {})
+    return replace(section, origin=Origin(reader, str(path), kept, digest))
+
+
+def detect_reader(path: Path) -> str:
+    """Name the reader for `path` by looking at it.
+
+    Raises
+    ------
+    DataError
+        If nothing fits; everything that was looked for is listed.
+    """
+    if not path.exists():
+        msg = f"{path} does not exist. Check the path (it is relative to {Path.cwd()})."
+        raise DataError(msg)
+    name = path.name.lower()
+    if path.is_dir():
+        if any((path / part / "spatial").is_dir() for part in (".", "outs")):
+            return "visium"
+        if any((path / part / "ST-cnts").is_dir() for part in (".", "data")) or list(
+            path.glob("alignment_table_*.tsv*")
+        ):
+            return "st-array"
+        if list(path.glob("*.dcm")):
+            return "slide"
+    elif name.endswith((".h5ad", ".h5ad.gz")):
+        return "h5ad"
+    elif name.endswith((".tsv", ".tsv.gz", ".csv", ".csv.gz")):
+        return "st-array"
+    elif path.suffix.lower() in _IMAGE_ENDINGS:
+        return "slide"
+    msg = (
+        f"cannot tell what {path} is. Looked for: a folder with spatial/ or outs/spatial/ (visium); ST-cnts/, "
+        "data/ST-cnts/ or alignment_table_*.tsv (st-array); a .h5ad file; a table .tsv or .csv (st-array); an image "
+        f"(slide). Name the reader: {', '.join(READERS)} (READER:PATH)."
+    )
+    raise DataError(msg)
+
+
+def _checked(function: Callable[..., Any], reader: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Refuse unknown options, and turn the text of a command line into the types the reader declares."""
+    parameters = {k: p for k, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    unknown = [key for key in options if key not in parameters]
+    if unknown:
+        known = [*parameters, "where", "outside"]
+        msg = f"reader {reader!r} has no option {unknown[0]!r}. {did_you_mean(unknown[0], known)}"
+        raise DataError(msg)
+    return {key: _convert(key, value, str(parameters[key].annotation)) for key, value in options.items()}
+
+
+def _convert(key: str, value: Any, annotation: str) -> Any:
+    if not isinstance(value, str):
+        # A path or a numpy number given from Python must become JSON, since the origin is written into bundles.
+        return str(value) if isinstance(value, Path) else value.item() if hasattr(value, "item") else value
+    if annotation.startswith("float"):
+        try:
+            return float(value)
+        except ValueError as err:
+            msg = f"{key}={value!r} is not a number. Give e.g. {key}=0.5."
+            raise DataError(msg) from err
+    if annotation.startswith("bool"):
+        if value.lower() not in ("true", "false"):
+            msg = f"{key}={value!r} is neither true nor false. Give {key}=true or {key}=false."
+            raise DataError(msg)
+        return value.lower() == "true"
+    return value
+
+
+def _inside(section: Section, outside: Outside) -> Section:
+    if section.slide is None or not section.n_obs or outside == "keep":
+        return section
+    xy, (width, height) = section.xy, section.slide.size
+    inside = _within(xy, width, height)
+    if inside.all():
+        return section
+    n_out = int((~inside).sum())
+    if outside == "drop" and inside.any():
+        kept = section.subset(inside)
+        ours = dict(kept.table.uns["histoscribe"])
+        kept.table.uns["histoscribe"] = ours | {
+            "notes": [*ours.get("notes", []), f"{n_out} observations outside the image are left out"]
+        }
+        return kept
+    swapped = _within(xy[:, ::-1], width, height).mean()
+    hint = "They fit when x and y are swapped. " if swapped == 1 else ""
+    msg = (
+        f"section {section.name!r}: {n_out} of {len(xy)} observations lie outside the {width} x {height} px image (x "
+        f"{xy[:, 0].min():.0f} to {xy[:, 0].max():.0f}, y {xy[:, 1].min():.0f} to {xy[:, 1].max():.0f}). {hint}Run "
+        "`histoscribe check` on it to see what would fit, or give outside=drop if they should lie there."
+    )
+    raise CoordinateError(msg)
+
+
+def _within(xy: np.ndarray, width: int, height: int) -> np.ndarray:
+    return ((xy >= 0) & (xy <= (width, height))).all(1)
+
+
+def _query(section: Section, expression: str) -> np.ndarray:
+    obs = section.table.obs
+    try:
+        keep = obs.eval(expression, engine="python")
+    except Exception as err:
+        have = ", ".join(map(str, obs.columns[:10]))
+        msg = f"where={expression!r} cannot be applied to obs ({err}); its columns are {have}. Give e.g. array_col>=56."
+        raise DataError(msg) from err
+    if not isinstance(keep, pd.Series) or keep.dtype != bool:
+        msg = f"where={expression!r} is not true or false for each observation. Give a comparison, e.g. array_col>=56."
+        raise DataError(msg)
+    if not keep.any():
+        msg = f"where={expression!r} keeps none of the {len(obs)} observations of section {section.name!r}. Widen it."
+        raise DataError(msg)
+    return keep.to_numpy()

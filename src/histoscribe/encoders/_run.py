@@ -34,8 +34,8 @@ __all__ = ["encode"]
 _FORMAT = "features-1"
 #: Packages that decode and resize: an update can change the pixels an encoder sees.
 _PIXEL_PACKAGES = ("imagecodecs", "openslide-bin", "pillow")
-#: Batches read ahead of the encoder: one in its hands, one ready, whatever the batch size.
-_AHEAD = 2
+#: Batches read ahead of the encoder: enough to ride out a slow read, and 20 MB at the default batch size.
+_AHEAD = 4
 
 
 def encode(

@@ -82,11 +82,16 @@ def prepare(
     *,
     size_um: float | Sequence[float],
     tile_px: int = 224,
+    step_um: float | None = None,
+    threads: int | None = None,
     cache: Path | None = None,
     show: bool | None = None,
 ) -> list[Section]:
-    """Tile and encode sections at one common resolution: that of the coarsest."""
+    """Tile and encode sections at one common resolution: that of the coarsest.
+
+    `step_um` is the grid's step where a section has no observations; see `histoscribe.tiles.tile`.
+    """
     sides = [float(s) for s in (size_um if isinstance(size_um, (list, tuple)) else [size_um])]
     read_mpp = max([min(sides) / tile_px, *(s.mpp for s in sections)])
-    tiled = (tile(s, sides, tile_px=tile_px, read_mpp=read_mpp) for s in sections)
-    return [encode(s, encoder, cache=cache, show=show) for s in tiled]
+    tiled = (tile(s, sides, tile_px=tile_px, read_mpp=read_mpp, step_um=step_um) for s in sections)
+    return [encode(s, encoder, cache=cache, threads=threads, show=show) for s in tiled]

@@ -1,0 +1,114 @@
+"""`histoscribe encode`: tiles to features, cached; what was encoded before is not computed again."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from histoscribe.core.section import Section
+
+
+def encode(
+    sections: Annotated[
+        list[str], typer.Argument(help="Sections or slides: [READER:]PATH[?key=value&...], or a .toml.")
+    ],
+    encoder: Annotated[str, typer.Option(help="Encoder; '+' concatenates.")] = "efficientnet-lite0+colour",
+    size_um: Annotated[str, typer.Option(help="Tile sides in um, comma-separated; several give context.")] = "112",
+    step_um: Annotated[
+        float | None, typer.Option(help="Grid step in um where a slide has no observations; default the first side.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads; default OMP_NUM_THREADS, else the free cores, at most 8.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File (.h5ad) for one section, or folder for one file each; default: none."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Encode the tiles of sections into the cache, from where `fit` and `predict` take them.
+
+    Sections that are given together are read at one common resolution, that of the coarsest, as `fit` does.
+    A run that was stopped goes on where it was when the same command is given again.
+    """
+    from histoscribe.cli._parse import sizes
+    from histoscribe.encoders import make_encoder
+    from histoscribe.io import read_specs
+    from histoscribe.methods.train import prepare
+
+    sides = sizes(size_um)
+    tile_px = make_encoder(encoder).tile_px
+    loaded = read_specs(sections)
+    targets = _targets(loaded, out)
+    start = time.perf_counter()
+    encoded = prepare(loaded, encoder, size_um=sides, tile_px=tile_px, step_um=step_um, threads=threads)
+    seconds = time.perf_counter() - start
+    for section, target in zip(encoded, targets, strict=True):
+        if target is not None:
+            _write(section, target)
+    summaries = [_summary(section, encoder, target) for section, target in zip(encoded, targets, strict=True)]
+    if as_json:
+        typer.echo(json.dumps({"encoder": encoder, "seconds": round(seconds, 3), "sections": summaries}))
+        return
+    for summary in summaries:
+        wrote = f" -> {summary['out']}" if summary["out"] else ""
+        typer.echo(f"{summary['section']}: {summary['n_obs']} tiles x {summary['dim']} features{wrote}")
+    n_tiles = sum(summary["n_obs"] for summary in summaries) * len(sides)
+    typer.echo(f"{encoder}: {n_tiles} tiles of {size_um} um in {seconds:.1f} s, cached ones included")
+
+
+def _targets(sections: list[Section], out: Path | None) -> list[Path | None]:
+    """Say which file each section's features go to, before any work is done."""
+    from histoscribe.core.errors import DataError
+
+    if out is None:
+        return [None] * len(sections)
+    if out.suffix == ".h5ad":
+        if len(sections) > 1:
+            msg = f"--out {out} is one file, but there are {len(sections)} sections. Give a folder instead."
+            raise DataError(msg)
+        return [out]
+    names = [section.name.replace("/", "_") for section in sections]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        msg = f"sections share the name {repeated[0]!r} and would be written to one file. Name them: SPEC?name=..."
+        raise DataError(msg)
+    return [out / f"{name}.h5ad" for name in names]
+
+
+def _write(section: Section, path: Path) -> None:
+    from histoscribe.core import keys
+    from histoscribe.core.files import atomic_path
+
+    # The file alone must say where its pixels are and what a px is.
+    section.table.uns[keys.UNS] |= {
+        "kind": "features",
+        "section": section.name,
+        "donor": section.donor,
+        "mpp": section.mpp,
+        "slide": str(section.slide.path) if section.slide is not None else "",
+    }
+    with atomic_path(path) as temporary:
+        section.table.write_h5ad(temporary)
+
+
+def _summary(section: Section, encoder: str, target: Path | None) -> dict[str, Any]:
+    from histoscribe.core.features import Features
+
+    spec = Features.of(section.table, encoder, name=section.name).spec
+    return {
+        "section": section.name,
+        "donor": section.donor,
+        "mpp": section.mpp,
+        "n_obs": section.n_obs,
+        "dim": spec.dim,
+        "blocks": {name: list(span) for name, span in spec.blocks.items()},
+        "fingerprint": spec.fingerprint,
+        "read_mpp": spec.geometry["read_mpp"],
+        "out": None if target is None else str(target),
+    }

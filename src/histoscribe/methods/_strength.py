@@ -10,19 +10,18 @@ from scipy.linalg import lapack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["GRID", "choose_strengths", "leave_group_out_error"]
+__all__ = ["GRID", "choose_strengths", "leave_group_out_error", "leave_group_out_residuals"]
 
 #: Strengths tried, decades: HEST-Benchmark's fixed 0.008 and the 10^6.6 times larger optimum that its audits report
 #: (HEST #144) both lie inside.
 GRID = tuple(10.0**e for e in range(-2, 9))
 
 
-def leave_group_out_error(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray) -> float:
-    """Return the mean squared error of predicting each group from the others, within groups.
+def leave_group_out_residuals(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray | None:
+    """Return the ``(n, g)`` residuals of predicting each group from the others.
 
     With ``A = (K + I)^-1`` and ``P = A - A11'A / 1'A1`` (the unpenalised intercept projected out), the residuals of
-    group g when it is left out are exactly ``P_gg^-1 (P y)_g``: one factorisation serves all groups. Each group's mean
-    residual is subtracted, because a section's overall offset says nothing about where in it a gene is high.
+    group g when it is left out are exactly ``P_gg^-1 (P y)_g``: one factorisation serves all groups.
 
     Parameters
     ----------
@@ -32,26 +31,44 @@ def leave_group_out_error(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray)
         ``(n, g)`` targets.
     groups
         ``(n,)`` integer labels.
+
+    Returns
+    -------
+    The residuals, or None where the system is singular to working precision.
     """
     n = len(kernel)
     system = kernel.copy()
     system.flat[:: n + 1] += 1.0
     factor, failed = lapack.dpotrf(system, lower=1, overwrite_a=1)
     if failed:
-        return np.inf
+        return None
     inverse, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if failed:
-        return np.inf
+        return None
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
     ones = inverse.sum(1)
     inverse -= np.outer(ones, ones) / ones.sum()
     projected = inverse @ y
-    total = 0.0
+    residuals = np.empty_like(projected)
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
-        residual = np.linalg.solve(inverse[np.ix_(rows, rows)], projected[rows])
-        total += float(((residual - residual.mean(0)) ** 2).sum())
-    return total / y.size
+        residuals[rows] = np.linalg.solve(inverse[np.ix_(rows, rows)], projected[rows])
+    return residuals
+
+
+def leave_group_out_error(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray) -> float:
+    """Return the mean square of `leave_group_out_residuals` within groups; infinity where they do not exist.
+
+    Each group's mean residual is subtracted, because a section's overall offset says nothing about where in it a gene
+    is high.
+    """
+    residuals = leave_group_out_residuals(kernel, y, groups)
+    if residuals is None:
+        return np.inf
+    for group in np.unique(groups):
+        rows = groups == group
+        residuals[rows] -= residuals[rows].mean(0)
+    return float((residuals**2).mean())
 
 
 def choose_strengths(
@@ -88,8 +105,13 @@ def choose_strengths(
             seen[index] = leave_group_out_error(kernel, y, groups)
         return seen[index]
 
-    # From strong to weak, so that a tie keeps the stronger shrinkage.
-    best = min(((i,) * len(blocks) for i in reversed(range(len(grid)))), key=error)
+    def common(indices: Sequence[int]) -> int:
+        # From strong to weak, so that a tie keeps the stronger shrinkage.
+        return min(sorted(indices, reverse=True), key=lambda i: error((i,) * len(blocks)))
+
+    # The error is smooth in the strength: every other grid point, then the neighbours of the best.
+    middle = common(range(0, len(grid), 2))
+    best = (common([i for i in (middle - 1, middle, middle + 1) if 0 <= i < len(grid)]),) * len(blocks)
     improved = per_block and len(blocks) > 1
     while improved:
         improved = False

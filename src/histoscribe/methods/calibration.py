@@ -68,8 +68,8 @@ class Calibration:
 def stated_level(n_units: int, *, wanted: float = 0.9) -> float | None:
     """Return the finest of `LEVELS` that is at most `wanted` and below ``n / (n + 1)``, or None.
 
-    With n exchangeable units no finite interval can promise more than n / (n + 1); see Lee, Barber and Willett 2023
-    on hierarchical conformal prediction.
+    With n exchangeable units no finite interval can promise more than n / (n + 1) for a new one; see Lee, Barber and
+    Willett 2023 on hierarchical conformal prediction.
     """
     return next((level for level in LEVELS if level <= wanted and level < n_units / (n_units + 1) - 1e-9), None)
 
@@ -90,9 +90,7 @@ def calibrate(predictor: Predictor, sections: Sequence[Section], *, level: float
 
     Returns
     -------
-    The calibration; see `Calibration`. The intervals follow the hierarchical conformal rule: each unit's absolute
-    residuals weigh ``1 / (n_units + 1)`` in sum, the missing weight lies at infinity, and the half width is the
-    quantile of that mixture at `level`.
+    The calibration; see `Calibration` and `interval_half_width`.
     """
     unit, labels = grouping(sections)
     names = sorted({str(label) for row in labels for label in row})
@@ -116,32 +114,58 @@ def calibrate(predictor: Predictor, sections: Sequence[Section], *, level: float
         residuals.append(np.concatenate(found))
         scores.append(np.mean(partial, axis=0))
     reached = stated_level(len(residuals), wanted=level)
-    width = np.full(n_genes, np.nan) if reached is None else conformal_width(residuals, reached)
+    width = np.full(n_genes, np.nan) if reached is None else interval_half_width(residuals, reached)
     mean, lower = _lower_bound(scores, n_genes)
     return Calibration(unit, len(residuals), reached, width, mean, lower, _novelty(predictor, sections, labels))
 
 
-def conformal_width(residuals: Sequence[np.ndarray], level: float) -> np.ndarray:
-    """Return the ``(g,)`` quantile at `level` of unit-weighted absolute residuals with 1/(k+1) mass at infinity.
+def interval_half_width(residuals: Sequence[np.ndarray], level: float) -> np.ndarray:
+    """Return the ``(g,)`` half widths that cover `level` of a random observation of a new unit.
+
+    The half width is a quantile of the unit-weighted absolute residuals. Which quantile is itself cross-validated: for
+    each candidate, each unit is covered by the quantile of the *other* units, and the smallest candidate that covers
+    `level` on average over units and genes is taken. Where units are alike this is `level` itself; where they differ
+    it is larger. (Hierarchical conformal prediction guarantees the level for any units, at the price of covering
+    far more than it states when there are few.)
 
     Parameters
     ----------
     residuals
-        One ``(n_k, g)`` array per unit.
+        One ``(n_k, g)`` array of absolute residuals per unit.
     level
         Below ``k / (k + 1)``.
     """
+    candidates = np.linspace(level, 1.0, 51)
+    covered = np.zeros(len(candidates))
+    for k, own in enumerate(residuals):
+        widths = _weighted_quantiles([r for j, r in enumerate(residuals) if j != k], candidates)
+        covered += [float((own <= w).mean()) for w in widths]
+    covered /= len(residuals)
+    enough = np.flatnonzero(covered >= level)
+    # If even the largest residual of the others does not cover, the largest of all is the most there is to give.
+    chosen = candidates[enough[0]] if len(enough) else 1.0
+    return _weighted_quantiles(residuals, np.array([chosen]))[0]
+
+
+def _weighted_quantiles(residuals: Sequence[np.ndarray], q: np.ndarray) -> np.ndarray:
+    """Return ``(len(q), g)`` quantiles of stacked residuals in which every unit weighs the same."""
     stacked = np.concatenate(list(residuals))
-    weight = np.concatenate([np.full(len(r), 1.0 / (len(residuals) + 1) / len(r)) for r in residuals])
+    weight = np.concatenate([np.full(len(r), 1.0 / len(residuals) / len(r)) for r in residuals])
     order = np.argsort(stacked, axis=0, kind="stable")
     mass = np.cumsum(weight[order], axis=0)
-    # The smallest residual whose cumulative mass reaches the level; 1e-12 forgives rounding of the sum.
-    first = np.argmax(mass >= level - 1e-12, axis=0)
-    return np.take_along_axis(stacked, order, axis=0)[first, np.arange(stacked.shape[1])]
+    ranked = np.take_along_axis(stacked, order, axis=0)
+    # The smallest residual whose cumulative mass reaches q; 1e-9 forgives rounding of the sum.
+    return np.stack(
+        [ranked[np.minimum((mass < p - 1e-9).sum(0), len(ranked) - 1), np.arange(ranked.shape[1])] for p in q]
+    )
 
 
 def _lower_bound(scores: list[np.ndarray], n_genes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over units and its Student lower bound."""
+    """Return the mean over units and its lower bound.
+
+    The refits share training units, so their scores are not independent; the variance of their mean is taken as
+    ``(1/k + 1/(k - 1)) s^2``, the corrected resampled t of Nadeau and Bengio 2003 (test to training ratio 1/(k - 1)).
+    """
     if not scores:
         return np.zeros(n_genes), np.full(n_genes, -1.0)
     values = np.stack(scores)
@@ -149,7 +173,7 @@ def _lower_bound(scores: list[np.ndarray], n_genes: int) -> tuple[np.ndarray, np
     k = len(values)
     if k < 2:
         return mean, np.full(n_genes, -1.0)
-    spread = values.std(0, ddof=1) / np.sqrt(k)
+    spread = values.std(0, ddof=1) * np.sqrt(1.0 / k + 1.0 / (k - 1))
     return mean, mean - stats.t.ppf(_TRUST_CONFIDENCE, k - 1) * spread
 
 

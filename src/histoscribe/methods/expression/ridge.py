@@ -10,10 +10,10 @@ import scipy.linalg
 
 from histoscribe.core.card import Card
 from histoscribe.methods._expression import Predictor, TrainingSection
-from histoscribe.methods._strength import GRID, choose_strengths
+from histoscribe.methods._strength import GRID, choose_strengths, leave_group_out_residuals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from histoscribe.core.section import Section
 
@@ -99,8 +99,10 @@ class Ridge(Predictor):
     def _design(self, features: list[np.ndarray], targets: list[np.ndarray], *, centre: bool) -> _Design:
         assert self.spec_ is not None
         offset = np.zeros(targets[0].shape[1])
+        section_means = np.zeros((sum(map(len, targets)), len(offset)))
         if centre:
             offset = np.concatenate(targets).mean(0)
+            section_means = np.concatenate([np.broadcast_to(y.mean(0), y.shape) for y in targets])
             features = [x - x.mean(0) for x in features]
             targets = [y - y.mean(0) for y in targets]
         X, y = np.concatenate(features), np.concatenate(targets)
@@ -108,32 +110,24 @@ class Ridge(Predictor):
         scale[scale < 1e-8 * max(1.0, float(scale.max()))] = np.inf  # a constant column carries nothing
         X = (X - mean) / scale
         pairs = [_compress(X[:, start:stop], self.pca) for start, stop in self.spec_.blocks.values()]
-        return _Design([b for b, _ in pairs], [q for _, q in pairs], y, mean, scale, offset)
+        return _Design([b for b, _ in pairs], [q for _, q in pairs], y, mean, scale, offset, section_means)
 
     def _choose(self, designs: dict[bool, _Design], groups: np.ndarray, rows: np.ndarray) -> tuple[bool, np.ndarray]:
         """Choose centring at a common strength, then the strengths."""
         first = next(iter(designs.values()))
-        n_blocks = len(first.blocks)
-        if self.strength is not None and len(designs) == 1:
-            return next(iter(designs)), np.full(n_blocks, float(self.strength))
+        grid = GRID if self.strength is None else (float(self.strength),)
         if len(np.unique(groups[rows])) < 2 or not (first.y.std(0) > 0).any():
             # Nothing to validate on (one group, or no varying gene): shrink as hard as the grid allows.
-            return next(iter(designs)), np.full(n_blocks, self.strength or GRID[-1])
-        grid = GRID if self.strength is None else (float(self.strength),)
-
-        def search(*, centre: bool, per_block: bool) -> tuple[np.ndarray, float]:
-            design = designs[centre]
-            y = design.y[rows] - design.y[rows].mean(0)
-            sd = y.std(0)
-            y = y[:, sd > 0] / sd[sd > 0]
-            return choose_strengths([b[rows] for b in design.blocks], y, groups[rows], per_block=per_block, grid=grid)
-
-        best = (
-            min(designs, key=lambda centre: search(centre=centre, per_block=False)[1])
-            if len(designs) > 1
-            else next(iter(designs))
-        )
-        return best, search(centre=best, per_block=self.per_block)[0]
+            return next(iter(designs)), np.full(len(first.blocks), grid[-1])
+        samples = {centre: _Sample.of(design, groups, rows) for centre, design in designs.items()}
+        if len(samples) > 1:
+            best = min(samples, key=lambda centre: samples[centre].whole_error(grid))
+        else:
+            best = next(iter(samples))
+        if len(grid) == 1:
+            return best, np.full(len(first.blocks), grid[0])
+        chosen = samples[best]
+        return best, choose_strengths(chosen.blocks, chosen.y, chosen.groups, per_block=self.per_block, grid=grid)[0]
 
     def _predict(self, section: Section) -> np.ndarray:
         X = self.features(section).matrix.astype(np.float64)
@@ -166,6 +160,40 @@ class _Design:
     mean: np.ndarray
     scale: np.ndarray
     offset: np.ndarray
+    section_means: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The observations that take part in a choice; targets scaled so that genes count alike."""
+
+    blocks: list[np.ndarray]
+    y: np.ndarray
+    groups: np.ndarray
+    section_means: np.ndarray
+
+    @classmethod
+    def of(cls, design: _Design, groups: np.ndarray, rows: np.ndarray) -> _Sample:
+        y, means = design.y[rows], design.section_means[rows]
+        sd = (y + means).std(0)
+        kept = sd > 0
+        y, means = (y - y.mean(0))[:, kept] / sd[kept], means[:, kept] / sd[kept]
+        return cls([b[rows] for b in design.blocks], y, groups[rows], means)
+
+    def whole_error(self, grid: Sequence[float]) -> float:
+        """Mean squared leave-group-out error at the best common strength, offsets of sections included.
+
+        A centred model predicts the other groups' mean as a section's level, and pays for the difference here.
+        """
+        strengths, _ = choose_strengths(self.blocks, self.y, self.groups, per_block=False, grid=grid)
+        kernel = sum(b @ b.T / s for b, s in zip(self.blocks, strengths, strict=True))
+        residuals = leave_group_out_residuals(np.asarray(kernel), self.y, self.groups)
+        if residuals is None:
+            return np.inf
+        for group in np.unique(self.groups):
+            inside = self.groups == group
+            residuals[inside] += self.section_means[inside] - self.section_means[~inside].mean(0)
+        return float((residuals**2).mean())
 
 
 def _compress(block: np.ndarray, pca: int | None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -61,13 +61,13 @@ def draw_donor(rng: np.random.Generator, *, stain_variation: float = 1.0) -> Don
 
     return Donor(
         haematoxylin=vector(_HAEMATOXYLIN, 1.15),
-        eosin=vector(_EOSIN, 0.85),
+        eosin=vector(_EOSIN, 0.74),
         glass=244.0 + stain_variation * (rng.normal(0, 2.0) + rng.normal(0, 1.5, 3)),
         gland_share=float(rng.uniform(0.40, 0.60)),
         fat_share=float(rng.uniform(0.06, 0.16)),
         gland_um=float(rng.uniform(44, 60)),
         nests=float(rng.uniform(0.10, 0.35)),
-        n_clusters=float(rng.uniform(1.5, 3.5)),
+        n_clusters=float(rng.uniform(0.8, 2.6)),
         nucleus=float(rng.uniform(0.95, 1.15)),
         stromal_cells=float(rng.uniform(650, 1000)),
         log_depth=float(rng.normal(0, 0.25)),

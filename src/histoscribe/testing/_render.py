@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageFilter
 
-from histoscribe.testing._tissue import (
-    EPITHELIUM,
-    FAT,
-    FIBROBLAST,
-    GLAND,
-    GLASS,
-    LUMEN,
-    LYMPHOCYTE,
-    STROMA,
-    smooth_noise,
-)
+from histoscribe.testing._nuclei import FIBROBLAST, GLAND, LYMPHOCYTE
+from histoscribe.testing._shapes import EPITHELIUM, FAT, GLASS, LUMEN, STROMA, VESSEL, smooth_noise
 
 if TYPE_CHECKING:
     from histoscribe.testing._donor import Donor
-    from histoscribe.testing._tissue import Nuclei, Tissue
+    from histoscribe.testing._nuclei import Nuclei
+    from histoscribe.testing._tissue import Tissue
 
 __all__ = ["render"]
 
@@ -51,15 +43,22 @@ def _ground(rng: np.random.Generator, tissue: Tissue) -> tuple[np.ndarray, np.nd
     fibre = _fibre_texture(rng, tissue)
     eosin = np.zeros(labels.shape, dtype=np.float32)
     stain = np.zeros(labels.shape, dtype=np.float32)
-    eosin_of = np.array([0.0, 0.0, 0.50, 0.015, 0.01], dtype=np.float32)
-    stain_of = np.array([0.0, 0.03, 0.115, 0.0, 0.0], dtype=np.float32)
-    assert (GLASS, STROMA, EPITHELIUM, LUMEN, FAT) == (0, 1, 2, 3, 4)
+    eosin_of = np.array([0.0, 0.0, 0.47, 0.015, 0.01, 0.85], dtype=np.float32)
+    stain_of = np.array([0.0, 0.02, 0.115, 0.0, 0.0, 0.0], dtype=np.float32)
+    assert tuple(range(6)) == (GLASS, STROMA, EPITHELIUM, LUMEN, FAT, VESSEL)
     eosin += eosin_of[labels]
     stain += stain_of[labels]
     stroma = labels == STROMA
-    loose = np.clip(0.40 + 0.10 * patchy + 0.30 * fibre, 0.05, 0.95) * (1.0 - 0.45 * tissue.immune)
+    loose = np.clip(0.37 + 0.07 * patchy + 0.13 * fibre + 0.03 * fine, 0.04, 0.9) * (1.0 - 0.4 * tissue.immune)
+    # Stroma shrinks away from glands in processing: a pale seam.
+    loose *= 1.0 - 0.45 * np.exp(-(((tissue.inside + 2.0) / 2.5) ** 2))
     eosin[stroma] = loose[stroma]
     stain += np.where(stroma, 0.10 * tissue.immune, 0).astype(np.float32)
+    lumen = labels == LUMEN
+    secretion = np.clip(0.16 * patchy + 0.02 * fine, 0.0, 0.25)
+    eosin[lumen] += secretion[lumen]
+    blood = labels == VESSEL
+    eosin[blood] *= np.clip(1.0 + 0.35 * fine, 0.1, 1.6)[blood]
     epithelium = labels == EPITHELIUM
     eosin[epithelium] += (0.05 * fine + 0.05 * patchy)[epithelium]
     fat = labels == FAT

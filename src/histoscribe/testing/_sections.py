@@ -14,9 +14,11 @@ from histoscribe.core.files import digest
 from histoscribe.core.section import Origin, Section
 from histoscribe.testing._donor import Donor, draw_donor
 from histoscribe.testing._genes import DEFAULT_GENES, GenePlan, draw_counts, gene_table, plan_genes
+from histoscribe.testing._nuclei import LYMPHOCYTE
 from histoscribe.testing._render import render
+from histoscribe.testing._shapes import EPITHELIUM, GLASS, LUMEN, STROMA
 from histoscribe.testing._slide import ArraySlide
-from histoscribe.testing._tissue import EPITHELIUM, GLASS, LUMEN, LYMPHOCYTE, STROMA, Tissue, lay_out
+from histoscribe.testing._tissue import Tissue, lay_out
 from histoscribe.testing._truth import EXPECTED
 
 if TYPE_CHECKING:
@@ -31,10 +33,10 @@ SPECIES = "synthetic"
 _TILE_UM = 112.0
 #: Mean and sd over typical tissue of each planted quantity; fixed, so that a value means the same in every donor.
 MORPHOLOGY = {
-    "nuclear-density": (3800.0, 2900.0),  # nuclei per mm2
-    "gland": (0.22, 0.24),  # share of epithelium and lumen
-    "stroma": (0.66, 0.30),  # share of fibrous stroma
-    "lymphocyte": (2.1, 1.5),  # ln(1 + lymphocytes in the square)
+    "nuclear-density": (3400.0, 2700.0),  # nuclei per mm2
+    "gland": (0.24, 0.25),  # share of epithelium and lumen
+    "stroma": (0.65, 0.30),  # share of fibrous stroma
+    "lymphocyte": (1.7, 1.4),  # ln(1 + lymphocytes in the square)
 }
 _MEDIAN_DEPTH = 6000.0
 #: Depth is ln-normal; the rest of its spread comes from cellularity, as in real tissue.

@@ -39,7 +39,8 @@ class Ridge(Predictor):
     centre
         Subtract each section's mean features (and, in training, its mean target), so that stain and scanner offsets
         drop out and what is learned is where in a section a gene is high. A prediction then depends on which tiles
-        of the slide are predicted together. None chooses by the same leave-group-out error.
+        of the slide are predicted together. None chooses by the leave-group-out error where there are several donors,
+        and centres where there is one: its sections cannot tell how another donor's slides differ.
     max_search
         At most this many observations take part in the choice of strengths. The best strength is the ratio of noise
         to weight variance, which does not grow with n, so a sample finds it.
@@ -87,7 +88,8 @@ class Ridge(Predictor):
         groups = np.unique(np.concatenate([d.groups for d in data]), return_inverse=True)[1]
         n = len(groups)
         rows = np.arange(n) if n <= self.max_search else np.sort(rng.choice(n, self.max_search, replace=False))
-        choices = [self.centre] if self.centre is not None else [False, True]
+        several = len({d.section.donor for d in data}) > 1
+        choices = [self.centre] if self.centre is not None else [False, True] if several else [True]
         designs = {centre: self._design(features, targets, centre=centre) for centre in choices}
         self.centred_, self.strengths_ = self._choose(designs, groups, rows)
         design = designs[self.centred_]

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from histoscribe.core import keys
-from histoscribe.core.card import Card
 from histoscribe.core.errors import CoordinateError, DataError, GeneError, ScaleError, SlideError
 from histoscribe.core.files import atomic_path, cache_dir, digest
 from histoscribe.core.units import check_mpp
@@ -24,13 +23,7 @@ if TYPE_CHECKING:
 
     from histoscribe.core.section import Section
 
-__all__ = ["CARD", "read_h5ad"]
-
-CARD = Card(
-    name="h5ad",
-    summary="AnnData file: legacy uns['spatial'] slot, or coordinates in px of an image of your own.",
-    paper="anndata-2024",
-)
+__all__ = ["read_h5ad"]
 
 #: obs columns (x, y) that are looked for, in this order, where there is no obsm["spatial"].
 _COORDS = (
@@ -113,7 +106,7 @@ def read_h5ad(
         depth=None if depth is None else pd.to_numeric(table.obs[depth]).to_numpy(dtype=np.float64),
         slide=slide,
         mpp=mpp,
-        species=species or species_of(table.var["gene_ids"] if "gene_ids" in table.var else table.var_names),
+        species=species or species_of(table.var.get("gene_ids", table.var_names)),
         platform="visium" if layout is LAYOUTS["visium"] else "h5ad",
         spot_um=spot_um or (layout.spot_um if layout and layout.spot_um else None),
         pitch_um=pitch_um or (layout.pitch_um if layout else None),

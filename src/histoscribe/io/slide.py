@@ -9,7 +9,6 @@ import pandas as pd
 from anndata import AnnData
 
 from histoscribe.core import keys
-from histoscribe.core.card import Card
 from histoscribe.core.errors import ScaleError
 from histoscribe.core.section import Origin, Section
 from histoscribe.core.units import check_mpp
@@ -19,9 +18,7 @@ from histoscribe.io._lattice import MPP_TOLERANCE
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CARD", "read_slide"]
-
-CARD = Card(name="slide", summary="A slide image alone, without any measurement.", paper="goode-2013")
+__all__ = ["read_slide"]
 
 
 def read_slide(

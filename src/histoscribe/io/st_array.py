@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from histoscribe.core import keys
-from histoscribe.core.card import Card
 from histoscribe.core.errors import DataError, ScaleError, SlideError
 from histoscribe.io._assemble import assemble, finite_xy, open_image, species_of
 from histoscribe.io._counts import Counts, check_unique, merge_genes, read_count_table
@@ -21,13 +20,7 @@ if TYPE_CHECKING:
 
     from histoscribe.core.section import Section
 
-__all__ = ["CARD", "read_st_array"]
-
-CARD = Card(
-    name="st-array",
-    summary="Legacy Spatial Transcriptomics arrays (1k, 2k): her2st tree, STUtility folder or single files.",
-    paper="stahl-2016",
-)
+__all__ = ["read_st_array"]
 
 _COLUMNS = ("x", "y", "new_x", "new_y", "pixel_x", "pixel_y")
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from histoscribe.core import keys
-from histoscribe.core.card import Card
 from histoscribe.core.errors import DataError, ScaleError
 from histoscribe.core.files import read_json
 from histoscribe.core.units import check_mpp
@@ -23,13 +22,7 @@ from histoscribe.io._tenx import TenxMatrix, read_tenx
 if TYPE_CHECKING:
     from histoscribe.core.section import Section
 
-__all__ = ["CARD", "read_visium"]
-
-CARD = Card(
-    name="visium",
-    summary="10x Visium outs folder (Space Ranger 1-4, CytAssist, HD bins): h5 or mtx; any of its images.",
-    paper="stahl-2016",
-)
+__all__ = ["read_visium"]
 
 _POSITIONS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 _IMAGES = {
@@ -185,7 +178,7 @@ def _positions(outs: Path, where: str) -> tuple[Path, pd.DataFrame]:
     numbers = table[list(_POSITIONS[1:])].apply(pd.to_numeric, errors="coerce")
     if numbers.isna().to_numpy().any():
         msg = (
-            f"positions {path}: {int(numbers.isna().any(axis=1).sum())} rows hold values that are not numbers; the file "
+            f"positions {path}: {int(numbers.isna().any(axis=1).sum())} rows hold values that are not numbers; it "
             "is truncated or damaged. Copy or download it again."
         )
         raise DataError(msg)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from histoscribe.testing._feature_sections import FEATURES, make_feature_sections
 from histoscribe.testing._genes import CLASSES, DEFAULT_GENES
+from histoscribe.testing._plant import plant_on_features
 from histoscribe.testing._sections import make_donors, make_section
 from histoscribe.testing._slide import ArraySlide
 from histoscribe.testing._truth import Truth
+from histoscribe.testing._write import write_visium
 
 __all__ = [
     "CLASSES",
@@ -17,4 +19,6 @@ __all__ = [
     "make_donors",
     "make_feature_sections",
     "make_section",
+    "plant_on_features",
+    "write_visium",
 ]

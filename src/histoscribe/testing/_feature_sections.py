@@ -84,7 +84,7 @@ def make_feature_sections(
         row, column = np.divmod(np.arange(n_spots), side)
         obs = pd.DataFrame({keys.ARRAY_ROW: row, keys.ARRAY_COL: column})
         obs.index = pd.Index([f"SPOT{r:03d}x{c:03d}" for r, c in zip(row, column, strict=True)])
-        table = measured_table(draw_counts(rng, share, depth, dispersion=dispersion), share, plan, obs)
+        table = measured_table(draw_counts(rng, share, depth, dispersion=dispersion), share, plan, obs, depth=depth)
         table.obsm[keys.SPATIAL] = np.stack([column, row], axis=1) * 100.0 + 50.0
         shift = rng.normal(0, feature_shift, dim) * spread
         Features((latent @ mixing + shift).astype(np.float32), spec).attach(table)

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
     import scipy.sparse as sp
 
-__all__ = ["MORPHOLOGY", "SPECIES", "make_donors", "make_section", "measured_table"]
+__all__ = ["EXPECTED_DEPTH", "MORPHOLOGY", "SPECIES", "make_donors", "make_section", "measured_table"]
 
 SPECIES = "synthetic"
+#: obs: library size that the counts were drawn around; gone after `Section.blind`.
+EXPECTED_DEPTH = "expected_depth"
 #: Side of the square around a spot in which morphology is measured, um: the default tile.
 _TILE_UM = 112.0
 #: Mean and sd over typical tissue of each planted quantity; fixed, so that a value means the same in every donor.
@@ -215,14 +217,17 @@ def _table(
     dispersion: float,
 ) -> AnnData:
     counts = draw_counts(rng, share, depth, dispersion=dispersion)
-    return measured_table(counts, share, plan, obs)
+    return measured_table(counts, share, plan, obs, depth=depth)
 
 
-def measured_table(counts: sp.csr_matrix, share: np.ndarray, plan: GenePlan, obs: pd.DataFrame) -> AnnData:
+def measured_table(
+    counts: sp.csr_matrix, share: np.ndarray, plan: GenePlan, obs: pd.DataFrame, *, depth: np.ndarray
+) -> AnnData:
     """Put drawn counts and their truth into the slots of a measured, synthetic section."""
     table = AnnData(obs=obs, var=gene_table(plan))
     table.layers[keys.COUNTS] = counts
     table.layers[EXPECTED] = share.astype(np.float64)
     table.obs[keys.DEPTH] = np.asarray(counts.sum(1)).ravel().astype(np.float64)
+    table.obs[EXPECTED_DEPTH] = depth
     table.uns[keys.UNS] = {"synthetic": True}
     return table

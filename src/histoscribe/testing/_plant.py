@@ -1,0 +1,96 @@
+"""Plant genes on an encoder's own features, so that a linear method on them can reach the ceiling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from histoscribe.core import keys
+from histoscribe.core.features import Features
+from histoscribe.testing._genes import CLASSES, SCALE, GenePlan, draw_counts
+from histoscribe.testing._sections import EXPECTED_DEPTH, measured_table
+from histoscribe.testing._truth import EXPECTED, PLANTED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from histoscribe.core.section import Section
+
+__all__ = ["plant_on_features"]
+
+
+def plant_on_features(
+    sections: Sequence[Section],
+    encoder: str | None = None,
+    *,
+    n_genes: int = 20,
+    seed: int = 0,
+    donor_effect: float = 0.15,
+    dispersion: float = 0.05,
+) -> list[Section]:
+    """Add genes of class ``feature`` to encoded synthetic sections.
+
+    Each gene's expected ln(1 + CP10k) is a weighted sum of all features, standardised over all sections together,
+    with normal weights; the genes of class ``rest`` make room, and all counts are drawn anew.
+
+    Parameters
+    ----------
+    sections
+        Encoded sections of `make_section` or `make_donors`: training and test sections in one call, since the weights
+        refer to the common standardisation.
+    encoder
+        Which features; default the only ones.
+    n_genes
+        Genes to plant.
+    seed, donor_effect, dispersion
+        As for `make_section`.
+
+    Returns
+    -------
+    New sections in the same order, sharing slides and features.
+    """
+    matrices = [Features.of(s.table, encoder, name=s.name).matrix.astype(np.float64) for s in sections]
+    stacked = np.concatenate(matrices)
+    mean, sd = stacked.mean(0), stacked.std(0)
+    rng = np.random.default_rng([seed, 53])
+    weights = np.where(sd > 0, 1.0 / np.where(sd > 0, sd, 1.0), 0.0)[:, None] * rng.standard_normal((len(sd), n_genes))
+    weights /= ((stacked - mean) @ weights).std(0)
+    level = np.log1p(SCALE * 0.004 * np.exp(rng.normal(0, 0.5, n_genes)))
+    slope = rng.uniform(0.25, 0.55, n_genes)
+    offsets = {d: rng.normal(0, donor_effect, n_genes) for d in sorted({s.donor for s in sections})}
+    planted = []
+    for i, (section, matrix) in enumerate(zip(sections, matrices, strict=True)):
+        target = level + offsets[section.donor] + slope * ((matrix - mean) @ weights)
+        added = np.expm1(np.maximum(target, 0.02)) / SCALE
+        planted.append(_with_genes(section, added, slope, np.random.default_rng([seed, 59, i]), dispersion=dispersion))
+    return planted
+
+
+def _with_genes(
+    section: Section, added: np.ndarray, slope: np.ndarray, rng: np.random.Generator, *, dispersion: float
+) -> Section:
+    """Insert genes of expected shares `added` before the ``rest`` genes, which make room, and draw all counts."""
+    table = section.table
+    classes = table.var[PLANTED].astype(str).to_numpy()
+    old = np.asarray(table.layers[EXPECTED])
+    rest = classes == "rest"
+    room = old[:, rest].sum(1, keepdims=True)
+    left = room - added.sum(1, keepdims=True)
+    assert left.min() > 0.02, "planted genes fill the whole library; plant fewer"
+    share = np.concatenate([old[:, ~rest], added, old[:, rest] * (left / room)], axis=1)
+    names = [f"{CLASSES['feature']}{i + 1:02d}" for i in range(added.shape[1])]
+    plan = GenePlan(
+        (*table.var_names[~rest], *names, *table.var_names[rest]),
+        (*classes[~rest], *["feature"] * len(names), *classes[rest]),
+        np.zeros(share.shape[1]),
+        np.concatenate([table.var["slope"].to_numpy()[~rest], slope, np.zeros(int(rest.sum()))]),
+    )
+    depth = table.obs[EXPECTED_DEPTH].to_numpy(dtype=np.float64)
+    made = measured_table(
+        draw_counts(rng, share, depth, dispersion=dispersion), share, plan, table.obs.copy(), depth=depth
+    )
+    for slot, value in table.obsm.items():
+        made.obsm[slot] = value
+    made.uns[keys.UNS] = dict(table.uns[keys.UNS])
+    return section.replace(table=made)

@@ -190,6 +190,8 @@ def provenance(sections: Sequence[Section]) -> dict[str, Any]:
         "training": training,
         "species": next(iter(species), None),
         "licence": "BSD-3-Clause for the file format and code; the training data's own terms apply to the weights",
-        "synthetic": any(bool(s.table.uns.get(keys.UNS, {}).get("synthetic", False)) for s in sections),
+        "synthetic": any(
+            s.species == "synthetic" or bool(s.table.uns.get(keys.UNS, {}).get("synthetic", False)) for s in sections
+        ),
         "code": version("histoscribe"),
     }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from histoscribe.testing._check_encoder import ENCODER_CHECKS, check_encoder
+from histoscribe.testing._check_method import METHOD_CHECKS, check_method
+from histoscribe.testing._check_reader import READER_CHECKS, check_reader
 from histoscribe.testing._feature_sections import FEATURES, make_feature_sections
 from histoscribe.testing._genes import CLASSES, DEFAULT_GENES
 from histoscribe.testing._plant import plant_on_features
+from histoscribe.testing._promises import ContractError
 from histoscribe.testing._sections import make_donors, make_section
 from histoscribe.testing._slide import ArraySlide
 from histoscribe.testing._truth import Truth
@@ -13,9 +17,16 @@ from histoscribe.testing._write import write_visium
 __all__ = [
     "CLASSES",
     "DEFAULT_GENES",
+    "ENCODER_CHECKS",
     "FEATURES",
+    "METHOD_CHECKS",
+    "READER_CHECKS",
     "ArraySlide",
+    "ContractError",
     "Truth",
+    "check_encoder",
+    "check_method",
+    "check_reader",
     "make_donors",
     "make_feature_sections",
     "make_section",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from dataclasses import asdict, dataclass, field
@@ -92,7 +93,8 @@ class RunRecord:
     def id(self) -> str:
         """16 hex digits of what was run (not of the scores or the time)."""
         what = (self.benchmark, self.benchmark_version, self.method, self.params, self.encoder, self.genes)
-        return digest(repr((*what, self.target, self.split, self.seed, sorted(self.data.items()))))
+        # Sorted keys: a record read back from its file must keep its name.
+        return digest(json.dumps([*what, self.target, self.split, self.seed, self.data], sort_keys=True))
 
     def save(self, path: Path | str) -> Path:
         """Write as JSON, atomically; a folder gets ``<id>.json``."""

@@ -1,0 +1,87 @@
+"""`histoscribe evaluate`: what a prediction is worth, beside its controls and its ceiling."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from histoscribe.bench import Evaluation
+
+
+def evaluate(
+    pairs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PREDICTION MEASURED [PREDICTION MEASURED]...",
+            help="Prediction (.h5ad) and measured section ([READER:]PATH[?key=value&...]); more pairs for more donors.",
+        ),
+    ],
+    train: Annotated[
+        list[str] | None,
+        typer.Option(help="Training section for the controls; default: where the prediction says they came from."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for evaluation.json, the record and the tables (CSV).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the method's row.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of count splitting and of the controls.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Score predictions against measured sections, beside every control."""
+    from histoscribe import bench
+    from histoscribe.core.errors import DataError
+    from histoscribe.io import read_spec, read_specs
+
+    if len(pairs) % 2:
+        msg = (
+            f"{len(pairs)} names do not make pairs. Give each prediction followed by its measured section: "
+            "histoscribe evaluate c5.h5ad 'st-array:her2st?section=C5'."
+        )
+        raise DataError(msg)
+    training = read_specs(train) if train else None
+    measured = [read_spec(text) for text in pairs[1::2]]
+    result = bench.evaluate(pairs[0::2], measured, training=training, method_name=name, seed=seed)
+    if out is not None:
+        result.save(out)
+    if as_json:
+        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False))
+        return
+    _show(result)
+    if out is not None:
+        typer.echo(f"\nwrote {out}: evaluation.json, record-{result.record.id}.json, 3 tables")
+
+
+def _show(result: Evaluation) -> None:
+    """Print heading, table (metrics down, method and controls across, as that fits a terminal) and notes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from histoscribe.metrics import METRICS
+
+    shown = result.table[result.table["available"]]
+    arrows = {"higher": "↑", "lower": "↓", "nearer": "→"}
+    table = Table(title=result.heading, title_justify="left", title_style="bold")
+    table.add_column("metric")
+    for method, row in shown.iterrows():
+        table.add_column(f"{method}\n[dim]{row['label']}[/dim]", justify="right")
+    for metric in sorted(METRICS, key=lambda m: ("pcc" not in m, m != "pcc_gene", m)):
+        facts = METRICS.get(metric)
+        best = f"{arrows[facts.direction]}{facts.best:g}"
+        unit = "" if facts.unit == "1" else f", {facts.unit}"
+        cells = [_cell(row[metric], row[f"{metric}_lower"], row[f"{metric}_upper"]) for _, row in shown.iterrows()]
+        table.add_row(f"{metric} [dim]{best}{unit}[/dim]", *cells)
+    console = Console(soft_wrap=False)
+    console.print(table)
+    console.print("[dim]arrow: better direction and best value; brackets: 95 % interval over donors[/dim]")
+    for sentence in result.notes:
+        console.print(f"- {sentence}", markup=False, highlight=False)
+
+
+def _cell(value: float, lower: float, upper: float) -> str:
+    if value != value:  # noqa: PLR0124 (NaN: not available)
+        return "-"
+    return f"{value:.3f}" if lower != lower else f"{value:.3f} \\[{lower:.3f}, {upper:.3f}]"  # noqa: PLR0124

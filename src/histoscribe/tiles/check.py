@@ -93,6 +93,8 @@ class CheckReport:
         One line each: what is wrong and what to do.
     evidence
         Kind of local agreement used, or why there is none.
+    outline
+        The tissue that was compared with; draws the overlay.
     """
 
     section: Section = field(repr=False)
@@ -105,6 +107,7 @@ class CheckReport:
     expected_pitch_um: float | None
     problems: tuple[str, ...]
     evidence: str
+    outline: Outline | None = field(default=None, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -132,6 +135,12 @@ class CheckReport:
         if transformation.scale != 1 and pitch is not None and self.expected_pitch_um is not None:
             moved = moved.replace(mpp=self.expected_pitch_um / pitch)
         return moved
+
+    def on_tissue(self, candidate: Candidate) -> np.ndarray:
+        """Return ``(n,)`` bool: which observations lie on tissue if they are placed as `candidate` says."""
+        if self.outline is None or self.section.slide is None:
+            return np.zeros(self.section.n_obs, dtype=bool)
+        return self.outline.on(candidate.transformation(self.section.xy, self.section.slide.size))
 
     def raise_for_problems(self) -> CheckReport:
         """Return the report, or raise where something is wrong; "cannot tell" passes.
@@ -228,6 +237,7 @@ def check(section: Section) -> CheckReport:
         expected_pitch_um=section.pitch_um,
         problems=tuple(problems),
         evidence=evidence.kind if evidence is not None else "share on tissue only",
+        outline=outline,
     )
 
 
@@ -253,7 +263,8 @@ def _symmetry(
         values = [evidence.statistic(r.transformation(section.xy, size)) for r in rivals]
         if np.isfinite(values).any():
             best = _place(section, rivals[int(np.nanargmax(values))].transformation, outline, evidence)
-            if best.z is not None and best.z >= REPLACED:
+            # On glass nothing varies but dust, and a few correlations of dust can look strong.
+            if best.z is not None and best.z >= REPLACED and best.share >= recorded.share - SHARE_MARGIN:
                 return best
     best = max(rivals, key=lambda r: r.share)
     gained = outline.on(best.transformation(section.xy, size)).astype(int) - outline.on(section.xy)
@@ -272,7 +283,10 @@ def _searched(
     if rescale or recorded.inside < 1 or recorded.share < 0.5 or outline.recall(recorded.share) < MIN_RECALL:
         found = rescaled(section, outline, evidence)
     found = found or shifted(section, evidence)
-    return None if found is None else _place(section, found, outline, evidence)
+    if found is None:
+        return None
+    candidate = _place(section, found, outline, evidence)
+    return candidate if candidate.share >= recorded.share - SHARE_MARGIN else None
 
 
 def _outline_decides(recorded: Candidate, rivals: tuple[Candidate, ...], outline: Outline) -> bool:

@@ -53,11 +53,12 @@ class Findings:
         return sorted({c.section.donor for c in self.cases})
 
 
-def heading(method: str, cases: Sequence[Case]) -> str:
+def heading(method: str, cases: Sequence[Case], *, synthetic: bool) -> str:
     """Say what was scored, and whether its donor was new to the model."""
     donors = sorted({c.section.donor for c in cases})
     sections = ", ".join(c.section.name for c in cases[:6]) + (", ..." if len(cases) > 6 else "")
-    what = f"{method} on {len(cases)} section(s) of {len(donors)} donor(s): {sections}"
+    what = "SYNTHETIC DATA: " if synthetic else ""
+    what += f"{method} on {len(cases)} section(s) of {len(donors)} donor(s): {sections}"
     said = {
         "same section": "another part of the same section in training: not a new-donor result",
         "same donor": "same donor in training: not a new-donor result",
@@ -74,7 +75,7 @@ def heading(method: str, cases: Sequence[Case]) -> str:
 
 def notes(found: Findings) -> list[str]:
     """Return every sentence that applies."""
-    makers = (_synthetic, _beaten, _relations, _depth, _ceiling, _trust, _coverage, _spread, _donors, _left_out, _rows)
+    makers = (_beaten, _synthetic, _relations, _depth, _ceiling, _trust, _coverage, _spread, _donors, _left_out, _rows)
     return [sentence for maker in makers for sentence in maker(found)]
 
 

@@ -43,7 +43,7 @@ def verdict(cases: Sequence[Case], rows: Sequence[Row], *, target: Target, dropp
     )
     sentences = notes(found)
     return Evaluation(
-        heading=heading(found.method, cases),
+        heading=heading(found.method, cases, synthetic=found.synthetic),
         table=found.table,
         per_gene=found.per_gene,
         per_section=found.per_section,

@@ -149,16 +149,16 @@ def _centred_log_depth(section: Section) -> np.ndarray:
 
 
 def _colour_ridge(task: Task) -> Output:
-    from histoscribe.encoders import encode
-    from histoscribe.methods.expression.ridge import Ridge
-    from histoscribe.methods.train import prepare
-    from histoscribe.tiles import tile
-
     every = [*task.need_training(), *task.tests]
     bare = [s.name for s in every if s.slide is None]
     if bare:
         msg = f"{_listed(bare)} without an image at hand"
         raise NotApplicableError(msg)
+    from histoscribe.encoders import encode
+    from histoscribe.methods.expression.ridge import Ridge
+    from histoscribe.methods.train import prepare
+    from histoscribe.tiles import tile
+
     if task.geometry is None:
         encoded = prepare(every, "colour", size_um=_TILE_UM)
     else:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import resources
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -162,17 +164,27 @@ def _store(section: Section, part: Encoder, side_um: float, *, root: Path, batch
         "reader": f"{type(slide).__module__}.{type(slide).__qualname__}",
         "centres": digest(np.ascontiguousarray(grid.centres, dtype="<f8").tobytes()),
         # Not the whole grid: the other sides do not change this one's pixels, so that adding a side keeps the others.
-        "side_px": grid.side_px(side_um),
-        "read_px": grid.read_px(side_um),
+        "side_um": side_um,
+        "mpp": grid.mpp,
+        # Only where a tile is read coarser than it is given to the encoder does the finest detail play a part.
+        "read_mpp": grid.read_mpp if grid.read_px(side_um) < grid.tile_px else None,
         "tile_px": grid.tile_px,
         "encoder": part.card.name,
         "fingerprint": part.fingerprint(),
         "runtime": part.runtime(),
-        "versions": {name: version(name) for name in _PIXEL_PACKAGES},
+        "versions": {name: version(name) for name in _PIXEL_PACKAGES} | {"pixel code": _pixel_code()},
     }
     shape = (len(grid), part.dim)
-    about = what | {"slide_name": slide.path.name, "side_um": side_um, "shape": list(shape)}
+    about = what | {"slide_name": slide.path.name, "shape": list(shape)}
     return FeatureStore(root, digest(repr(what)), shape=shape, batch_size=batch_size, about=about)
+
+
+@functools.cache
+def _pixel_code() -> str:
+    """Name the code that reads pixels, so that a change of it never meets features of the old pixels."""
+    sources = [path for path in resources.files("histoscribe.slide").iterdir() if path.name.endswith(".py")]
+    sources = sorted(sources, key=lambda path: path.name)
+    return digest(*(path.read_bytes() for path in [*sources, resources.files("histoscribe.tiles") / "_read.py"]))
 
 
 def _complete(section: Section, missing: list[_Block], *, show: bool | None) -> None:

@@ -93,5 +93,11 @@ def prepare(
     """
     sides = [float(s) for s in (size_um if isinstance(size_um, (list, tuple)) else [size_um])]
     read_mpp = max([min(sides) / tile_px, *(s.mpp for s in sections)])
-    tiled = (tile(s, sides, tile_px=tile_px, read_mpp=read_mpp, step_um=step_um) for s in sections)
-    return [encode(s, encoder, cache=cache, threads=threads, show=show) for s in tiled]
+    encoded = []
+    for section in sections:
+        tiled = tile(section, sides, tile_px=tile_px, read_mpp=read_mpp, step_um=step_um)
+        encoded.append(encode(tiled, encoder, cache=cache, threads=threads, show=show))
+        if section.slide is not None:
+            # A large JPEG is decoded as a whole: only one is held at a time, and read again where it is needed again.
+            section.slide.close()
+    return encoded

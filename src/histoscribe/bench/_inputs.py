@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from histoscribe.core.target import Target
 
-__all__ = ["make_case", "pair_up", "reason", "training_of"]
+__all__ = ["load_prediction", "make_case", "pair_up", "reason", "training_of"]
 
 
 def pair_up(
@@ -37,10 +37,11 @@ def pair_up(
             "for each prediction."
         )
         raise DataError(msg)
-    return [p if isinstance(p, AnnData) else _load(Path(p)) for p in given], sections
+    return [p if isinstance(p, AnnData) else load_prediction(Path(p)) for p in given], sections
 
 
-def _load(path: Path) -> AnnData:
+def load_prediction(path: Path) -> AnnData:
+    """Read a prediction's file, or say in one line why it cannot be read."""
     try:
         return read_h5ad(path)
     except FileNotFoundError as err:

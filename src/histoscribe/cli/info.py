@@ -26,6 +26,8 @@ def info(
     for record in found:
         typer.echo(f"{record.pop('kind')} {record.pop('name')}")
         for key, value in record.items():
+            if value is None:
+                continue
             for line in value if isinstance(value, list) else [value]:
                 typer.echo(f"  {key.replace('_', ' ')}: {line}")
 

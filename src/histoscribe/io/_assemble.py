@@ -27,14 +27,14 @@ __all__ = ["assemble", "finite_xy", "open_image", "species_of"]
 _SPECIES = {"ENSG": "human", "ENSMUSG": "mouse", "GRCh38": "human", "hg38": "human", "mm10": "mouse", "GRCm39": "mouse"}
 
 
-def open_image(path: Path | str, *, where: str) -> PixelSource:
+def open_image(
+    path: Path | str,
+    *,
+    where: str,
+    remedy: str = "Give image=<path> (relative to the current folder), or image=none for expression alone.",
+) -> PixelSource:
     """Open a slide, or say which image of which section is missing."""
-    path = existing(
-        path,
-        what=f"{where}: image",
-        remedy="Give image=<path> (relative to the current folder), or image=none for expression alone.",
-        error=SlideError,
-    )
+    path = existing(path, what=f"{where}: image", remedy=remedy, error=SlideError)
     # By name: `io` and `slide` stand on one row and know nothing of each other but this function.
     return import_module("histoscribe.slide").open_slide(path)
 

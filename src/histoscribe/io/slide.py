@@ -13,6 +13,7 @@ from histoscribe.core.errors import ScaleError
 from histoscribe.core.section import Origin, Section
 from histoscribe.core.units import check_mpp
 from histoscribe.io._assemble import open_image
+from histoscribe.io._files import content_digest
 from histoscribe.io._lattice import MPP_TOLERANCE
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def read_slide(
     """
     name = name or path.name.split(".")[0]
     where = f"slide {name!r}"
-    slide = open_image(path, where=where)
+    slide = open_image(path, where=where, remedy="Check the path.")
     stated = slide.mpp
     if mpp is not None and stated is not None and not override and abs(mpp / stated - 1) > MPP_TOLERANCE:
         msg = (
@@ -73,5 +74,5 @@ def read_slide(
         donor=donor or name,
         platform="slide",
         species=species,
-        origin=Origin("", "", {}, ""),
+        origin=Origin("", "", {}, content_digest([])),
     )

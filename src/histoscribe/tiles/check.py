@@ -286,7 +286,8 @@ def _searched(
     if found is None:
         return None
     candidate = _place(section, found, outline, evidence)
-    return candidate if candidate.share >= recorded.share - SHARE_MARGIN else None
+    # Of 169 shifts one may agree by chance (1 in 200 simulated sections without signal); it then leaves the tissue.
+    return candidate if candidate.share >= recorded.share - 0.02 else None
 
 
 def _outline_decides(recorded: Candidate, rivals: tuple[Candidate, ...], outline: Outline) -> bool:

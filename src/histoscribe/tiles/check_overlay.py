@@ -72,11 +72,11 @@ def _draw(axes: Axes, report: CheckReport, candidate: Candidate, thumbnail: Any)
     # Cells have no size of their own; 10 um is that of a nucleus.
     diameter = (section.spot_um or 10.0) / section.mpp
     for mask, colour in ((on[few], ON), (~on[few], OFF)):
-        size = np.full(int(mask.sum()), max(diameter, width / 400))
+        size = np.full(int(mask.sum()), max(diameter, width / 200))
         circles = EllipseCollection(
             size, size, np.zeros_like(size), units="x", offsets=xy[few][mask], transOffset=axes.transData
         )
-        circles.set(facecolor=(*_rgb(colour), 0.25), edgecolor=colour, linewidth=0.6)
+        circles.set(facecolor=(*_rgb(colour), 0.25), edgecolor=colour, linewidth=0.9)
         axes.add_collection(circles)
     # What lies outside the image stays visible, within reason.
     low = np.maximum(np.minimum(xy.min(0), 0), (-width, -height))

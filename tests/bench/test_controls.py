@@ -88,8 +88,8 @@ def test_array_neighbours_copy_what_sits_at_the_same_array_place(case, sections)
     twin = sections[0].replace(name="twin", donor="twin")
     own = run("array-knn", case(sections[0], [twin])).scores[0]["pcc_gene"].mean
     stranger = run("array-knn", case(sections[0], sections[1:])).scores[0]["pcc_gene"].mean
-    assert own > 0.4
-    assert abs(stranger) < 0.2
+    assert own > 0.3
+    assert abs(stranger) < own / 2
 
 
 def test_the_sister_copy_undoes_a_motion_that_the_array_does_not_know(case):
@@ -106,7 +106,7 @@ def test_the_sister_copy_undoes_a_motion_that_the_array_does_not_know(case):
     truth = Target()(test, list(test.table.var_names[:12]))
     smooth = truth[cKDTree(test.xy).query(test.xy, k=7)[1]].mean(1)
     ideal = metrics.pcc_gene(truth, smooth).mean()
-    assert ideal > 0.4
+    assert ideal > 0.3
     assert copy.mean > 0.9 * ideal
 
 

@@ -11,12 +11,14 @@ from scipy import stats
 
 from histoscribe import metrics
 from histoscribe.bench import Evaluation, evaluate
+from histoscribe.bench._notes import depth_sentence
 from histoscribe.bench._scoring import donor_mean
 from histoscribe.core import keys
 from histoscribe.core.errors import DataError
 from histoscribe.core.records import RunRecord
 from histoscribe.core.target import Target
 from histoscribe.metrics import METRICS
+from histoscribe.testing import make_feature_sections
 
 
 @pytest.fixture(scope="session")
@@ -141,15 +143,33 @@ def test_a_control_that_wins_is_said_before_everything_else(sections, predict):
 
 
 def test_a_score_that_is_depth_is_called_depth(predict):
-    from histoscribe.testing import make_feature_sections
-
     sections = make_feature_sections(3, 100, seed=2, n_genes=0, n_null=0, n_depth=12)
     test = sections[0]
     through_depth = np.log(test.depth)[:, None] + 0.1 * np.random.default_rng(0).normal(size=(100, 12))
     found = evaluate(predict(test, values=through_depth), test, training=sections[1:]).notes
     assert any("depth explains the score" in note for note in found)
-    honest = evaluate(predict(test, noise=0.2), test, training=sections[1:]).notes
-    assert not any("depth explains the score" in note for note in honest)
+    own = evaluate(predict(test, noise=0.2), test, training=sections[1:]).notes
+    assert not any("depth explains the score" in note for note in own)
+
+
+@pytest.mark.parametrize(
+    ("oracle", "own", "partial", "said"),
+    [
+        (
+            0.23,
+            0.24,
+            0.02,
+            "0.230 vs 0.240 of m (pcc_gene): depth explains the score; with depth removed m keeps 0.020.",
+        ),
+        (0.10, 0.24, 0.02, "much of the score is depth"),
+        (0.34, 0.24, 0.17, "depth alone would score more, but with depth removed m keeps 0.170, so there is signal"),
+        (0.23, 0.24, 0.17, "depth alone would score nearly as much, but"),
+        (0.10, 0.24, 0.20, "0.100 vs 0.240 of m (pcc_gene); with depth removed m keeps 0.200."),
+        (0.10, -0.01, 0.0, "0.100 vs -0.010 of m (pcc_gene); with"),
+    ],
+)
+def test_depth_is_blamed_by_what_it_reaches_and_by_what_is_left_without_it(oracle, own, partial, said):
+    assert said in depth_sentence("m", oracle, own, partial)[0]
 
 
 def test_trust_flags_and_intervals_are_judged_where_there_are_any(sections, predict):

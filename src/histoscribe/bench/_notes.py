@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from histoscribe.bench._scoring import Case
 
-__all__ = ["Findings", "heading", "notes"]
+__all__ = ["Findings", "depth_sentence", "heading", "notes"]
 
 #: The score a claim is made on, and the one that depth cannot make.
 _HEADLINES = ("pcc_gene", "depth_partial_pcc_gene")
@@ -103,14 +103,14 @@ def _beaten(f: Findings) -> list[str]:
 
 def _relations(f: Findings) -> list[str]:
     texts = {
-        "same section": "The model was trained on another part of the same section",
-        "same donor": "The model was trained on other sections of the same donor",
+        "same section": "the model was trained on another part of the same section",
+        "same donor": "the model was trained on other sections of the same donor",
     }
     said = []
     for relation, text in texts.items():
         names = [c.section.name for c in f.cases if c.relation == relation]
         if names:
-            said.append(f"{text} ({', '.join(names)}): expect lower scores on a new donor.")
+            said.append(f"For {', '.join(names)} {text}: expect lower scores on a new donor.")
     if any(c.relation == "unknown" for c in f.cases):
         said.append("The prediction does not say what its model was trained on, so leakage cannot be ruled out.")
     return said + [f"Section {name} has another image file than the one predicted on." for name in f.slide_differs]
@@ -119,17 +119,21 @@ def _relations(f: Findings) -> list[str]:
 def _depth(f: Findings) -> list[str]:
     oracle, own = f.value("log-depth-oracle", "pcc_gene"), f.value(f.method, "pcc_gene")
     partial = f.value(f.method, "depth_partial_pcc_gene")
-    if not np.isfinite([oracle, own, partial]).all():
-        return []
-    said = f"log-depth-oracle reaches {oracle:.3f} vs {own:.3f} of {f.method} (pcc_gene)"
-    kept = f"with depth removed {f.method} keeps {partial:.3f}"
+    return depth_sentence(f.method, oracle, own, partial) if np.isfinite([oracle, own, partial]).all() else []
+
+
+def depth_sentence(method: str, oracle: float, own: float, partial: float) -> list[str]:
+    """Say whether depth explains a score: by what depth alone reaches, and by what is left without it."""
+    said = f"log-depth-oracle reaches {oracle:.3f} vs {own:.3f} of {method} (pcc_gene)"
+    kept = f"with depth removed {method} keeps {partial:.3f}"
     if own <= 0:
         return [f"{said}; {kept}."]
     if partial < _KEPT_WITHOUT_DEPTH * own:
         why = "depth explains the score" if oracle >= _DEPTH_SUFFICES * own else "much of the score is depth"
         return [f"{said}: {why}; {kept}."]
     if oracle >= _DEPTH_SUFFICES * own:
-        return [f"{said}: depth alone would score as well, but {kept}, so there is signal beside it."]
+        much = "more" if oracle > own else "nearly as much"
+        return [f"{said}: depth alone would score {much}, but {kept}, so there is signal beside it."]
     return [f"{said}; {kept}."]
 
 

@@ -64,24 +64,22 @@ def _show(result: Evaluation) -> None:
 
     shown = result.table[result.table["available"]]
     arrows = {"higher": "↑", "lower": "↓", "nearer": "→"}
-    table = Table(title=result.heading, title_justify="left", title_style="bold")
-    table.add_column("metric")
-    for method, row in shown.iterrows():
-        table.add_column(f"{method}\n[dim]{row['label']}[/dim]", justify="right")
+    table = Table(title=result.heading, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("metric (better, best)", no_wrap=True)
+    for method in shown.index:
+        # Broken at hyphens, so that seven columns fit 80 characters.
+        table.add_column(str(method).replace("-", "-\n"), justify="right")
     for metric in sorted(METRICS, key=lambda m: ("pcc" not in m, m != "pcc_gene", m)):
         facts = METRICS.get(metric)
-        best = f"{arrows[facts.direction]}{facts.best:g}"
         unit = "" if facts.unit == "1" else f", {facts.unit}"
-        cells = [_cell(row[metric], row[f"{metric}_lower"], row[f"{metric}_upper"]) for _, row in shown.iterrows()]
-        table.add_row(f"{metric} [dim]{best}{unit}[/dim]", *cells)
-    console = Console(soft_wrap=False)
+        cells = ["-" if value != value else f"{value:.3f}" for value in shown[metric]]  # noqa: PLR0124 (NaN)
+        lower, upper = (shown[f"{metric}_{end}"].iloc[0] for end in ("lower", "upper"))
+        if lower == lower:  # noqa: PLR0124 (NaN: one donor, so no interval)
+            cells[0] += f"\n[dim]{lower:.3f} to {upper:.3f}[/dim]"
+        table.add_row(f"{metric} [dim]{arrows[facts.direction]} {facts.best:g}{unit}[/dim]", *cells)
+    console = Console()
     console.print(table)
-    console.print("[dim]arrow: better direction and best value; brackets: 95 % interval over donors[/dim]")
+    for method, row in shown.iloc[1:].iterrows():
+        console.print(f"  {method}: {row['label']}", markup=False, highlight=False)
     for sentence in result.notes:
         console.print(f"- {sentence}", markup=False, highlight=False)
-
-
-def _cell(value: float, lower: float, upper: float) -> str:
-    if value != value:  # noqa: PLR0124 (NaN: not available)
-        return "-"
-    return f"{value:.3f}" if lower != lower else f"{value:.3f} \\[{lower:.3f}, {upper:.3f}]"  # noqa: PLR0124

@@ -39,8 +39,9 @@ DEFAULT_GENES: Mapping[str, int] = {
 
 #: Truth is planted in ln(1 + counts per this many), the default target of every method.
 SCALE = 1e4
-#: Mean share of a library that belongs to planted and null genes; the rest absorbs what they leave.
-_PLANTED_SHARE = 0.3
+#: Mean share of a library that one planted or null gene takes, and that all of them take at most; the rest absorbs
+#: what they leave. Rates vary about tenfold over tissue, so that most of a library must stay free.
+_GENE_SHARE, _PLANTED_SHARE = 0.004, 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,8 @@ def plan_genes(genes: Mapping[str, int], *, seed: int) -> GenePlan:
         slope.append(np.zeros(k) if name == "null" else sign * rng.uniform(0.25, 0.55, k))
     planted = np.concatenate(mean)
     # ln-shares, shifted so that together they take their share of the library.
-    planted = np.log1p(SCALE * _PLANTED_SHARE * np.exp(planted) / np.exp(planted).sum())
+    together = min(_PLANTED_SHARE, _GENE_SHARE * len(planted))
+    planted = np.log1p(SCALE * together * np.exp(planted) / np.exp(planted).sum())
     n_rest = max(1, genes.get("rest", 1))
     share = np.exp(rng.normal(0.0, 0.6, n_rest))
     names += [f"{CLASSES['rest']}{i + 1:02d}" for i in range(n_rest)]

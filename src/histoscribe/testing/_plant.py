@@ -25,14 +25,18 @@ def plant_on_features(
     encoder: str | None = None,
     *,
     n_genes: int = 20,
+    n_components: int | None = 32,
     seed: int = 0,
     donor_effect: float = 0.15,
     dispersion: float = 0.05,
 ) -> list[Section]:
     """Add genes of class ``feature`` to encoded synthetic sections.
 
-    Each gene's expected ln(1 + CP10k) is a weighted sum of all features, standardised over all sections together,
-    with normal weights; the genes of class ``rest`` make room, and all counts are drawn anew.
+    Each gene's expected ln(1 + CP10k) is a weighted sum of all features, standardised over all sections together. The
+    weights are normal, projected on the leading principal components of the features: so many directions a few
+    thousand observations can tell apart. Without the projection half the signal lies in directions of hardly any
+    variance, and what is measured is the number of observations. The genes of class ``rest`` make room, and all
+    counts are drawn anew.
 
     Parameters
     ----------
@@ -43,6 +47,8 @@ def plant_on_features(
         Which features; default the only ones.
     n_genes
         Genes to plant.
+    n_components
+        Principal components that the weights lie in; None leaves them as drawn.
     seed, donor_effect, dispersion
         As for `make_section`.
 
@@ -54,7 +60,8 @@ def plant_on_features(
     stacked = np.concatenate(matrices)
     mean, sd = stacked.mean(0), stacked.std(0)
     rng = np.random.default_rng([seed, 53])
-    weights = np.where(sd > 0, 1.0 / np.where(sd > 0, sd, 1.0), 0.0)[:, None] * rng.standard_normal((len(sd), n_genes))
+    weights = _weights(rng, (stacked - mean) / np.where(sd > 0, sd, 1.0), n_genes, n_components)
+    weights /= np.where(sd > 0, sd, 1.0)[:, None]
     weights /= ((stacked - mean) @ weights).std(0)
     level = np.log1p(SCALE * 0.004 * np.exp(rng.normal(0, 0.5, n_genes)))
     slope = rng.uniform(0.25, 0.55, n_genes)
@@ -65,6 +72,15 @@ def plant_on_features(
         added = np.expm1(np.maximum(target, 0.02)) / SCALE
         planted.append(_with_genes(section, added, slope, np.random.default_rng([seed, 59, i]), dispersion=dispersion))
     return planted
+
+
+def _weights(rng: np.random.Generator, standard: np.ndarray, n_genes: int, n_components: int | None) -> np.ndarray:
+    """Draw ``(d, n_genes)`` weights of standardised features."""
+    weights = rng.standard_normal((standard.shape[1], n_genes))
+    if n_components is None or n_components >= standard.shape[1]:
+        return weights
+    axes = np.linalg.eigh(standard.T @ standard)[1][:, -n_components:]
+    return axes @ (axes.T @ weights)
 
 
 def _with_genes(
@@ -79,7 +95,8 @@ def _with_genes(
     left = room - added.sum(1, keepdims=True)
     assert left.min() > 0.02, "planted genes fill the whole library; plant fewer"
     share = np.concatenate([old[:, ~rest], added, old[:, rest] * (left / room)], axis=1)
-    names = [f"{CLASSES['feature']}{i + 1:02d}" for i in range(added.shape[1])]
+    n_before = int((classes == "feature").sum())
+    names = [f"{CLASSES['feature']}{n_before + i + 1:02d}" for i in range(added.shape[1])]
     plan = GenePlan(
         (*table.var_names[~rest], *names, *table.var_names[rest]),
         (*classes[~rest], *["feature"] * len(names), *classes[rest]),

@@ -52,6 +52,9 @@ class ArraySlide(Pyramid):
     def _content_digest(self) -> str:
         return hashlib.sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes()).hexdigest()
 
+    def close(self) -> None:
+        """Release nothing: the array belongs to its owner."""
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self.pixels, self._mpp, self.path.stem)
 

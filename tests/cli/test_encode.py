@@ -7,10 +7,11 @@ import json
 import anndata as ad
 import numpy as np
 import pytest
+import typer
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
-from histoscribe.cli import app
+from histoscribe.cli.encode import encode
 from histoscribe.core.errors import DataError, RegistryError
 from histoscribe.core.features import Features
 
@@ -37,7 +38,9 @@ def slide(tmp_path, rng):
 
 def run(*arguments):
     """Errors come out as they are, for the test to see."""
-    return CliRunner().invoke(app(), ["encode", *arguments], catch_exceptions=False)
+    app = typer.Typer()
+    app.command()(encode)
+    return CliRunner().invoke(app, arguments, catch_exceptions=False)
 
 
 def test_the_summary_says_what_was_made(slide):

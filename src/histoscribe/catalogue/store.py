@@ -18,7 +18,7 @@ from histoscribe.core.registry import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["RECORDS", "Catalogue", "Problem", "plain", "read_record"]
+__all__ = ["RECORDS", "Catalogue", "Problem", "RecordError", "plain", "read_record"]
 
 #: The records that come with the package.
 RECORDS = Path(__file__).parent / "records"
@@ -115,25 +115,29 @@ class Catalogue:
         self.add(record)
         return path
 
+    def _file(self, name: str) -> Path:
+        # A folder of somebody's own records need not repeat the tables.
+        return self.folder / name if (self.folder / name).exists() else RECORDS / name
+
     @property
     def vocabulary(self) -> Vocabulary:
         """The terms of this catalogue."""
-        return _vocabulary(self.folder)
+        return _vocabulary(self._file("vocabulary.yaml"))
 
     @property
     def sources(self) -> Mapping[str, dict[str, Any]]:
         """Key to what is known of a source: address, commit, licence."""
-        return _table(self.folder / "sources.yaml")
+        return _table(self._file("sources.yaml"))
 
     @property
     def venues(self) -> Mapping[str, dict[str, Any]]:
         """Canonical venue name to its aliases, kind, DOI and address patterns."""
-        return _table(self.folder / "venues.yaml")
+        return _table(self._file("venues.yaml"))
 
     @property
     def authority(self) -> Mapping[str, dict[str, Any]]:
         """Identifier (``doi:``, ``arxiv:`` or ``url:``) to the title, year and venue that an authority gives for it."""
-        return _table(self.folder / "authority.yaml")
+        return _table(self._file("authority.yaml"))
 
 
 class RecordError(DataError):
@@ -204,10 +208,10 @@ def _near(key: str, records: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=4)
-def _vocabulary(folder: Path) -> Vocabulary:
-    return Vocabulary.load(folder / "vocabulary.yaml")
+def _vocabulary(path: Path) -> Vocabulary:
+    return Vocabulary.load(path)
 
 
 @lru_cache(maxsize=16)
 def _table(path: Path) -> dict[str, dict[str, Any]]:
-    return load_yaml(path) or {} if path.exists() else {}
+    return load_yaml(path) or {}

@@ -43,11 +43,11 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^(0|-?[1-9][
 
 
 class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+    def ignore_aliases(self, data: Any) -> bool:
         return True
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        return super().increase_indent(flow, False)
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002
+        return super().increase_indent(flow=flow, indentless=False)
 
 
 def _is_short(value: list[Any]) -> bool:
@@ -70,7 +70,7 @@ def load_yaml(path: Path) -> Any:
         If the file is absent, not UTF-8 or not YAML; the line is named.
     """
     try:
-        return yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 (a subclass of SafeLoader)
+        return yaml.load(path.read_bytes(), Loader=_Loader)
     except FileNotFoundError as err:
         msg = f"{path} does not exist. Check the path."
         raise DataError(msg) from err

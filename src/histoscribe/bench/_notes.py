@@ -56,7 +56,7 @@ class Findings:
 def heading(method: str, cases: Sequence[Case], *, synthetic: bool) -> str:
     """Say what was scored, and whether its donor was new to the model."""
     donors = sorted({c.section.donor for c in cases})
-    sections = ", ".join(c.section.name for c in cases[:6]) + (", ..." if len(cases) > 6 else "")
+    sections = _shown([c.section.name for c in cases])
     what = "SYNTHETIC DATA: " if synthetic else ""
     what += f"{method} on {len(cases)} section(s) of {len(donors)} donor(s): {sections}"
     said = {
@@ -71,6 +71,10 @@ def heading(method: str, cases: Sequence[Case], *, synthetic: bool) -> str:
             share = "" if n == len(cases) else f" ({n} of {len(cases)} sections)"
             return f"{what}; {text}{share}"
     raise AssertionError(cases)
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def notes(found: Findings) -> list[str]:
@@ -110,7 +114,7 @@ def _relations(f: Findings) -> list[str]:
     for relation, text in texts.items():
         names = [c.section.name for c in f.cases if c.relation == relation]
         if names:
-            said.append(f"For {', '.join(names)} {text}: expect lower scores on a new donor.")
+            said.append(f"For {_shown(names)} {text}: expect lower scores on a new donor.")
     if any(c.relation == "unknown" for c in f.cases):
         said.append("The prediction does not say what its model was trained on, so leakage cannot be ruled out.")
     return said + [f"Section {name} has another image file than the one predicted on." for name in f.slide_differs]

@@ -91,9 +91,10 @@ class Pyramid(ABC):
     def region(self, x: float, y: float, *, width: float, height: float, out: tuple[int, int]) -> Region:
         """Read a rectangle at any resolution.
 
-        The coarsest level that is fine enough is read and reduced (or, beyond level 0, enlarged) with a triangle
-        filter as wide as the reduction: no aliasing, no ringing, exact at fractions of a px. Where the rectangle fits
-        the pixels of a level, they come back unchanged.
+        The coarsest level that is fine enough is read and reduced (or, beyond level 0, enlarged) with a bicubic filter
+        as wide as the reduction: no aliasing, exact at fractions of a px, and what image networks were trained on
+        (a triangle filter blurs enlarged tiles and costs accuracy). Where the rectangle fits the pixels of a level,
+        they come back unchanged.
 
         Parameters
         ----------
@@ -178,12 +179,13 @@ class Pyramid(ABC):
     def _resized(self, index: int, box: tuple[float, float, float, float], out: tuple[int, int]) -> np.ndarray:
         x0, y0, x1, y1 = box
         # The filter reaches beyond the rectangle by its own width; without these px its border would differ.
-        reach_x, reach_y = (int(np.ceil(max(1.0, span / n))) + 1 for span, n in ((x1 - x0, out[0]), (y1 - y0, out[1])))
+        spans = ((x1 - x0) / out[0], (y1 - y0) / out[1])
+        reach_x, reach_y = (int(np.ceil(2 * max(1.0, span))) + 1 for span in spans)
         left, top = int(np.floor(x0)) - reach_x, int(np.floor(y0)) - reach_y
         right, bottom = int(np.ceil(x1)) + reach_x, int(np.ceil(y1)) + reach_y
         source = Image.fromarray(self._padded(index, left, top, right - left, bottom - top))
         within = (x0 - left, y0 - top, x1 - left, y1 - top)
-        return np.asarray(source.resize(out, Image.Resampling.BILINEAR, box=within))
+        return np.asarray(source.resize(out, Image.Resampling.BICUBIC, box=within))
 
     def _padded(self, index: int, left: int, top: int, width: int, height: int) -> np.ndarray:
         """Read a rectangle of a level that may reach outside, where the edge is repeated."""

@@ -67,7 +67,8 @@ def tile(
         raise SlideError(msg)
     sides = tuple(float(s) for s in np.atleast_1d(np.asarray(size_um, dtype=float)))
     if not sides or not all(np.isfinite(s) and s > 0 for s in (*sides, step_um or 1.0)) or tile_px < 1:
-        msg = f"tiles of {list(sides)} um at {tile_px} px, step {step_um} um, for section {section.name!r}: give sizes above 0."
+        what = f"tiles of {list(sides)} um at {tile_px} px, step {step_um} um"
+        msg = f"{what} cannot be laid on section {section.name!r}. Give sizes above 0."
         raise ScaleError(msg)
     if not section.n_obs:
         section = _over_tissue(section, sides[0] if len(sides) == 1 else min(sides), step_um, min_tissue)

@@ -98,11 +98,6 @@ def test_several_sections_in_one_file_are_refused_before_any_work(slide, tmp_pat
     assert not cache.exists()
 
 
-def test_sections_of_one_name_are_not_written_over_each_other(slide, tmp_path):
-    with pytest.raises(DataError, match=r"share the name .*\?name="):
-        run(slide, slide, "--encoder", "colour", "--out", str(tmp_path / "made"))
-
-
 def test_an_unknown_encoder_is_one_clear_error(slide):
     with pytest.raises(RegistryError, match="no encoder called 'uni'"):
         run(slide, "--encoder", "uni")

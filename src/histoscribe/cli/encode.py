@@ -73,12 +73,7 @@ def _targets(sections: list[Section], out: Path | None) -> list[Path | None]:
             msg = f"--out {out} is one file, but there are {len(sections)} sections. Give a folder instead."
             raise DataError(msg)
         return [out]
-    names = [section.name.replace("/", "_") for section in sections]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        msg = f"sections share the name {repeated[0]!r} and would be written to one file. Name them: SPEC?name=..."
-        raise DataError(msg)
-    return [out / f"{name}.h5ad" for name in names]
+    return [out / f"{section.name.replace('/', '_')}.h5ad" for section in sections]
 
 
 def _write(section: Section, path: Path) -> None:

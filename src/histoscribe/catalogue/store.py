@@ -89,7 +89,7 @@ class Catalogue:
     def files(self) -> Iterator[Path]:
         """Yield every record file, in order."""
         for kind in _KINDS:
-            yield from sorted((self.folder / kind).glob("*.yaml"))
+            yield from sorted((self.folder / kind).glob("*.yaml"), key=lambda path: path.stem)
 
     def add(self, record: Record) -> None:
         """Put a record into memory, in place of one with the same id."""

@@ -63,6 +63,8 @@ def predict(
         typer.echo(json.dumps(summary, ensure_ascii=False))
         return
     typer.echo(f"wrote {out}: {result.n_obs} places x {result.n_vars} genes, {ours['unit']}")
+    if ours["synthetic"]:
+        typer.echo("SYNTHETIC: the bundle was trained on generated sections.")
     typer.echo(f"scale: {ours['scale']}")
     typer.echo(f"{summary['trusted']} genes are trusted (held out: {ours['n_units']} {ours['calibration_unit']}(s))")
     if ours["ood_slide"] > ours["ood_warn_above"]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
+from histoscribe.core.errors import RegistryError
 from histoscribe.core.registry import Registry
 
 __all__ = ["EXPRESSION", "expression"]
@@ -19,5 +21,18 @@ EXPRESSION = Registry(
 
 
 def expression(name: str, **params: Any) -> Any:
-    """Make an unfitted expression predictor by its registry name."""
-    return EXPRESSION.get(name)(**params)
+    """Make an unfitted expression predictor by its registry name.
+
+    Raises
+    ------
+    RegistryError
+        If there is no such method, or it has no such parameter.
+    """
+    method = EXPRESSION.get(name)
+    known = [p for p in inspect.signature(method).parameters if p != "self"]
+    unknown = [p for p in params if p not in known]
+    if unknown:
+        has = f"It takes: {', '.join(known)}." if known else "It takes none."
+        msg = f"method {name!r} has no parameter {', '.join(map(repr, unknown))}. {has}"
+        raise RegistryError(msg)
+    return method(**params)

@@ -45,9 +45,8 @@ def main() -> None:
     try:
         app()()
     except HistoScribeError as err:
-        typer.echo(f"histoscribe: {err}", err=True)
-        for note in getattr(err, "__notes__", ()):
-            typer.echo(f"  {note}", err=True)
+        notes = "".join(f" ({note})" for note in getattr(err, "__notes__", ()))
+        typer.echo(" ".join(f"histoscribe: {err}{notes}".split()), err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("histoscribe: stopped; finished work is kept, run the same command to go on.", err=True)

@@ -1,1 +1,17 @@
-"""TODO."""
+"""Reports: a prediction and what it is worth, as one HTML file and as figures."""
+
+from __future__ import annotations
+
+from histoscribe.report._report import report
+from histoscribe.report.charts import ceiling_figure, controls_figure, trust_figure
+from histoscribe.report.figures import map_figure, ood_figure, overlay_figure
+
+__all__ = [
+    "ceiling_figure",
+    "controls_figure",
+    "map_figure",
+    "ood_figure",
+    "overlay_figure",
+    "report",
+    "trust_figure",
+]

@@ -1,0 +1,39 @@
+"""How to cite: the tool as BibTeX, and the papers behind method and encoder."""
+
+from __future__ import annotations
+
+from importlib.metadata import metadata, version
+from typing import TYPE_CHECKING
+
+from histoscribe.encoders import ENCODERS
+from histoscribe.methods import EXPRESSION
+from histoscribe.report._words import Text
+
+if TYPE_CHECKING:
+    from histoscribe.report._facts import Facts
+
+__all__ = ["bibtex", "papers"]
+
+
+def bibtex(year: int) -> str:
+    """Return the tool's own entry."""
+    about = metadata("histoscribe")
+    url = next((u.partition(", ")[2] for u in about.get_all("Project-URL", [])), "")
+    return (
+        "@software{histoscribe,\n"
+        f"  title   = {{{{HistoScribe}}: {about['Summary']}}},\n"
+        "  author  = {{The HistoScribe developers}},\n"
+        f"  version = {{{version('histoscribe')}}},\n"
+        f"  year    = {{{year}}},\n"
+        f"  url     = {{{url}}}\n"
+        "}"
+    )
+
+
+def papers(facts: Facts) -> list[tuple[Text, str]]:
+    """Return what is cited and its catalogue key; a plug-in that is not installed here is left out."""
+    found = []
+    if facts.method in EXPRESSION:
+        found.append((Text("cite_method", name=facts.method), EXPRESSION.get(facts.method).card.paper))
+    parts = [part for part in facts.encoder.split("+") if part in ENCODERS]
+    return found + [(Text("cite_encoder", name=part), ENCODERS.get(part).card.paper) for part in parts]

@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from histoscribe.core.errors import DataError
 from histoscribe.core.features import Features
 from histoscribe.testing import FEATURES, Truth, make_feature_sections, make_section, plant_on_features
 
@@ -68,3 +70,8 @@ def test_planting_on_features_keeps_other_genes_and_libraries():
         assert np.allclose(new.table.layers["expected_share"].sum(1), 1.0)
         assert np.allclose(np.asarray(new.table.layers["counts"].sum(1)).ravel(), new.depth)
         assert new.slide is old.slide
+
+
+def test_genes_that_would_fill_the_library_are_refused_with_the_way_out():
+    with pytest.raises(DataError, match=r"would fill \d+% of a library\. Plant fewer"):
+        make_feature_sections(20, 30, n_genes=40, donor_effect=3.0)

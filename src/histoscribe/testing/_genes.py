@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from histoscribe.core.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,14 +36,14 @@ DEFAULT_GENES: Mapping[str, int] = {
     "lymphocyte": 10,
     "depth": 10,
     "null": 30,
-    "rest": 300,
+    "rest": 500,
 }
 
 #: Truth is planted in ln(1 + counts per this many), the default target of every method.
 SCALE = 1e4
 #: Mean share of a library that one planted or null gene takes, and that all of them take at most; the rest absorbs
 #: what they leave. Rates vary about tenfold over tissue, so that most of a library must stay free.
-_GENE_SHARE, _PLANTED_SHARE = 0.004, 0.3
+_GENE_SHARE, _PLANTED_SHARE = 0.004, 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +79,11 @@ class GenePlan:
         Returns
         -------
         ``(n, g)`` float64, rows sum to 1.
+
+        Raises
+        ------
+        DataError
+            If planted genes leave less than 5 % of a library to the others.
         """
         n = max(len(s) for s in signals.values())
         target = np.tile(self.mean + offset, (n, 1))
@@ -89,8 +96,8 @@ class GenePlan:
         rest = classes == "rest"
         left = 1.0 - share[:, ~rest].sum(1)
         if left.min() < 0.05:
-            msg = f"planted genes fill {1 - left.min():.0%} of a library; their means are too high for a study"
-            raise AssertionError(msg)
+            msg = f"planted genes would fill {1 - left.min():.0%} of a library. Plant fewer, or a smaller donor_effect."
+            raise DataError(msg)
         share[:, rest] = left[:, None] * self.mean[rest]
         return share
 
@@ -120,7 +127,7 @@ def plan_genes(genes: Mapping[str, int], *, seed: int) -> GenePlan:
     together = min(_PLANTED_SHARE, _GENE_SHARE * len(planted))
     planted = np.log1p(SCALE * together * np.exp(planted) / np.exp(planted).sum())
     n_rest = max(1, genes.get("rest", 1))
-    share = np.exp(rng.normal(0.0, 0.6, n_rest))
+    share = np.exp(rng.normal(0.0, 0.25, n_rest))
     names += [f"{CLASSES['rest']}{i + 1:02d}" for i in range(n_rest)]
     classes += ["rest"] * n_rest
     return GenePlan(

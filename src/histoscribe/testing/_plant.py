@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from histoscribe.core import keys
+from histoscribe.core.errors import DataError
 from histoscribe.core.features import Features
 from histoscribe.testing._genes import CLASSES, SCALE, GenePlan, draw_counts
 from histoscribe.testing._sections import EXPECTED_DEPTH, measured_table
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from histoscribe.core.section import Section
 
 __all__ = ["plant_on_features"]
+
+#: Most of a library that genes planted on features may take in any observation.
+_MOST = 0.3
 
 
 def plant_on_features(
@@ -63,13 +67,15 @@ def plant_on_features(
     weights = _weights(rng, (stacked - mean) / np.where(sd > 0, sd, 1.0), n_genes, n_components)
     weights /= np.where(sd > 0, sd, 1.0)[:, None]
     weights /= ((stacked - mean) @ weights).std(0)
-    level = np.log1p(SCALE * 0.004 * np.exp(rng.normal(0, 0.5, n_genes)))
     slope = rng.uniform(0.25, 0.55, n_genes)
-    offsets = {d: rng.normal(0, donor_effect, n_genes) for d in sorted({s.donor for s in sections})}
+    donors = {d: rng.normal(0, donor_effect, n_genes) for d in sorted({s.donor for s in sections})}
+    change = [donors[s.donor] + slope * ((m - mean) @ weights) for s, m in zip(sections, matrices, strict=True)]
+    # Tiles of glass or fat lie far out: even there all planted genes together must leave room for the others.
+    most = np.log1p(SCALE * _MOST / n_genes) - np.max([c.max(0) for c in change], axis=0)
+    level = np.minimum(np.log1p(SCALE * 0.004 * np.exp(rng.normal(0, 0.5, n_genes))), most)
     planted = []
-    for i, (section, matrix) in enumerate(zip(sections, matrices, strict=True)):
-        target = level + offsets[section.donor] + slope * ((matrix - mean) @ weights)
-        added = np.expm1(np.maximum(target, 0.02)) / SCALE
+    for i, (section, moved) in enumerate(zip(sections, change, strict=True)):
+        added = np.expm1(np.maximum(level + moved, 0.02)) / SCALE
         planted.append(_with_genes(section, added, slope, np.random.default_rng([seed, 59, i]), dispersion=dispersion))
     return planted
 
@@ -93,7 +99,9 @@ def _with_genes(
     rest = classes == "rest"
     room = old[:, rest].sum(1, keepdims=True)
     left = room - added.sum(1, keepdims=True)
-    assert left.min() > 0.02, "planted genes fill the whole library; plant fewer"
+    if left.min() < 0.02:
+        msg = f"section {section.name!r} has no room for {added.shape[1]} more genes. Make it with fewer genes."
+        raise DataError(msg)
     share = np.concatenate([old[:, ~rest], added, old[:, rest] * (left / room)], axis=1)
     n_before = int((classes == "feature").sum())
     names = [f"{CLASSES['feature']}{n_before + i + 1:02d}" for i in range(added.shape[1])]

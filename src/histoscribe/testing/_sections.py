@@ -40,6 +40,8 @@ MORPHOLOGY = {
     "stroma": (0.65, 0.30),  # share of fibrous stroma
     "lymphocyte": (1.7, 1.4),  # ln(1 + lymphocytes in the square)
 }
+#: Quantities beyond this many sd count as this many.
+_LIMIT = 3.0
 _MEDIAN_DEPTH = 6000.0
 #: Depth is ln-normal; the rest of its spread comes from cellularity, as in real tissue.
 _DEPTH_SD, _DEPTH_COUPLING = 0.30, 0.25
@@ -62,8 +64,9 @@ def make_section(
 
     Every gene belongs to a class, which its name tells: ``nuclear-density`` (nuclei per area), ``gland`` (share of
     epithelium and lumen), ``stroma`` (share of fibrous stroma), ``lymphocyte`` (their number, ln), all within the
-    112 um square around the spot; ``depth`` (follows the library size alone), ``null`` (follows nothing), ``rest``
-    (fills up the library). A planted gene's expected ln(1 + CP10k) is linear in its quantity, plus a donor's offset.
+    112 um square around the spot and cut at three sd; ``depth`` (follows the library size alone), ``null`` (follows
+    nothing), ``rest`` (fills up the library). A planted gene's expected ln(1 + CP10k) is linear in its quantity, plus
+    a donor's offset.
 
     Parameters
     ----------
@@ -199,7 +202,9 @@ def _morphology(tissue: Tissue, xy_um: np.ndarray) -> dict[str, np.ndarray]:
         "stroma": _window_share(tissue.labels == STROMA, xy_um, tissue.mpp, _TILE_UM),
         "lymphocyte": np.log1p(number(cells.xy[cells.kind == LYMPHOCYTE])),
     }
-    return {name: (value - MORPHOLOGY[name][0]) / MORPHOLOGY[name][1] for name, value in raw.items()}
+    standard = {name: (value - MORPHOLOGY[name][0]) / MORPHOLOGY[name][1] for name, value in raw.items()}
+    # A spot in the thick of a lymphocyte cluster must not be taken over by one gene.
+    return {name: np.clip(value, -_LIMIT, _LIMIT) for name, value in standard.items()}
 
 
 def _depth(rng: np.random.Generator, cellularity: np.ndarray, donor: Donor) -> np.ndarray:

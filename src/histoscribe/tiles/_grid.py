@@ -11,6 +11,7 @@ from anndata import AnnData
 from histoscribe.core import keys
 from histoscribe.core.errors import CoordinateError, ScaleError, SlideError
 from histoscribe.core.grid import TileGrid
+from histoscribe.tiles._section_mask import section_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,8 +106,6 @@ def _check_inside(section: Section) -> None:
 
 def _over_tissue(section: Section, side_um: float, step_um: float | None, min_tissue: float) -> Section:
     """Make one observation per grid point whose tile is tissue enough."""
-    from histoscribe.tiles import section_mask
-
     assert section.slide is not None
     step = step_um or side_um
     width, height = (px * section.mpp for px in section.slide.size)

@@ -11,10 +11,10 @@ from histoscribe.core.units import check_mpp
 from histoscribe.tiles._glass import blank_area, glass_density
 from histoscribe.tiles._morphology import closed, dilated, fill_holes, hysteresis, opened, without_small
 
-__all__ = ["tissue_mask"]
+__all__ = ["WORK_PX", "tissue_mask"]
 
 #: Masks are made at this scale, um/px, and on at most so many px per side: outlines need no more, and time is bounded.
-_WORK_UM, _WORK_PX = 8.0, 1600
+_WORK_UM, WORK_PX = 8.0, 1600
 #: Stain above glass, in optical density: what is surely tissue, what is tissue beside it, and what is where it has
 #: texture as well.
 _STRONG, _WEAK, _FAINT = 0.12, 0.05, 0.025
@@ -31,6 +31,9 @@ def tissue_mask(image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0
     Optical density above the local glass (`glass_density`) is judged by colour: haematoxylin and eosin absorb green
     more than blue or more than red, grey things (dust, air bubbles, printed frames, shadows) all three alike, and pens
     red, or green and blue. Where stain is faint, texture decides. The same image gives the same mask.
+
+    Known limits: a purple pen looks like haematoxylin; tissue under a pen may count as tissue or not; a crop of pale,
+    even tissue without any glass beside it looks like glass; so does fat at the rim of a section.
 
     Parameters
     ----------
@@ -54,10 +57,10 @@ def tissue_mask(image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0
     """
     mpp = check_mpp(mpp, where="the image given to tissue_mask")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        msg = f"tissue_mask was given {image.dtype} of shape {image.shape}; it needs uint8 of shape (h, w, 3). Convert it."
+        msg = f"tissue_mask was given {image.dtype} of shape {image.shape}; it needs uint8 (h, w, 3). Convert it."
         raise SlideError(msg)
     h, w = image.shape[:2]
-    shrink = max(1.0, _WORK_UM / mpp, max(h, w) / _WORK_PX)
+    shrink = max(1.0, _WORK_UM / mpp, max(h, w) / WORK_PX)
     if shrink > 1.0:
         size = (max(1, round(w / shrink)), max(1, round(h / shrink)))
         image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
@@ -82,7 +85,9 @@ def _mask(image: np.ndarray, mpp: float, min_area_um2: float) -> np.ndarray:
     # Around deeply stained tissue stain runs into the glass: the deeper it is, the more is needed.
     usual = float(np.median(stain[strong]))
     strong &= stain > _DEEP * usual
-    weak = (stain > max(_WEAK, _DEEP / 2 * usual)) | ((stain > max(_FAINT, _DEEP / 4 * usual)) & (_texture(over) > _TEXTURE))
+    weak = (stain > max(_WEAK, _DEEP / 2 * usual)) | (
+        (stain > max(_FAINT, _DEEP / 4 * usual)) & (_texture(over) > _TEXTURE)
+    )
     weak &= ~barred
     tissue = hysteresis(weak, strong, 0.1 * min_area_um2 / mpp**2)
     tissue = opened(closed(tissue, _GAP_UM / mpp), _THREAD_UM / mpp) & ~barred

@@ -1,4 +1,4 @@
-"""The tissue mask of a section, and questions to it in the section's own coordinates."""
+"""The tissue of a section's slide, asked in level-0 px and um."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from histoscribe.core.errors import SlideError
-from histoscribe.tiles._mask import tissue_mask
+from histoscribe.tiles._mask import WORK_PX, tissue_mask
 
 if TYPE_CHECKING:
     from histoscribe.core.pixels import PixelSource
@@ -17,65 +17,64 @@ if TYPE_CHECKING:
 
 __all__ = ["TissueMask", "section_mask"]
 
-#: Points of a disc's regular sample along its diameter: shares are exact to about one part in a hundred.
-_DISC = 13
-_KNOWN: WeakKeyDictionary[PixelSource, dict[tuple[float, float], TissueMask]] = WeakKeyDictionary()
+#: Points that stand for a disc; a share is right to about 1 %.
+_POINTS = 128
+#: Masks by slide: making one reads the whole slide. They go when the slide goes.
+_CACHE: WeakKeyDictionary[PixelSource, dict[tuple[float, float], TissueMask]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
 class TissueMask:
-    """Where the tissue of a slide is.
+    """Where a slide holds tissue.
 
     Attributes
     ----------
     mask
-        ``(h, w)`` bool over the whole slide, True on tissue.
+        ``(h, w)`` bool, True on tissue, read-only.
+    step_px
+        (x, y) level-0 px per px of the mask.
     mpp
-        um per px of `mask`.
-    scale
-        Level-0 px per px of `mask`, (x, y).
+        um per level-0 px.
     """
 
     mask: np.ndarray
+    step_px: tuple[float, float]
     mpp: float
-    scale: tuple[float, float]
 
     @property
     def area_um2(self) -> float:
-        """Area of the tissue, um2."""
-        return float(self.mask.sum()) * self.mpp**2
+        """Area of tissue, um^2."""
+        return float(self.mask.sum()) * self.step_px[0] * self.step_px[1] * self.mpp**2
 
-    def at(self, xy: np.ndarray) -> np.ndarray:
-        """Return ``(n,)`` bool for ``(n, 2)`` level-0 px; False outside the slide."""
-        column, row = (np.floor(np.asarray(xy, dtype=float) / self.scale)).astype(np.int64).T
+    def at(self, xy_px: np.ndarray) -> np.ndarray:
+        """Tell for ``(..., 2)`` places in level-0 px whether they are tissue: ``(...)`` bool; outside is not."""
+        index = np.floor(np.asarray(xy_px, dtype=np.float64) / self.step_px).astype(np.int64)
+        column, row = index[..., 0], index[..., 1]
         h, w = self.mask.shape
-        inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
-        found = np.zeros(len(column), dtype=bool)
-        found[inside] = self.mask[row[inside], column[inside]]
-        return found
+        inside = (column >= 0) & (row >= 0) & (column < w) & (row < h)
+        return inside & self.mask[np.clip(row, 0, h - 1), np.clip(column, 0, w - 1)]
 
-    def share(self, xy: np.ndarray, radius_um: float) -> np.ndarray:
-        """Return the ``(n,)`` share of tissue in a disc of `radius_um` around each of ``(n, 2)`` level-0 px, 0-1."""
-        xy = np.asarray(xy, dtype=float)
-        steps = np.linspace(-1, 1, _DISC)
-        disc = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-        disc = disc[(disc**2).sum(1) <= 1.0]
-        radius = radius_um / self.mpp * np.asarray(self.scale)
-        total = np.zeros(len(xy))
-        for offset in disc:
-            total += self.at(xy + offset * radius)
-        return total / len(disc)
+    def share(self, xy_px: np.ndarray, radius_um: float) -> np.ndarray:
+        """Return the share of the disc around each of ``(n, 2)`` level-0 places that is tissue: ``(n,)`` float64, 0-1.
+
+        What of a disc lies outside the slide is no tissue.
+        """
+        disc = _disc() * (radius_um / self.mpp)
+        xy = np.asarray(xy_px, dtype=np.float64)
+        # In batches: a million bins with 128 points each would take gigabytes.
+        parts = [self.at(xy[i : i + 8192, None] + disc).mean(1) for i in range(0, len(xy), 8192)]
+        return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def section_mask(section: Section, *, mpp: float = 8.0) -> TissueMask:
-    """Find the tissue of a section's slide; remembered as long as the slide is open.
+    """Find the tissue of a section's slide; the answer is remembered as long as the slide is.
 
     Parameters
     ----------
     section
         A section with a slide.
     mpp
-        Resolution of the mask, um/px; coarser where the slide is.
+        um per px of the mask. Slides coarser than this, or larger than 1,600 px at this scale, get a coarser one.
 
     Raises
     ------
@@ -84,20 +83,35 @@ def section_mask(section: Section, *, mpp: float = 8.0) -> TissueMask:
     """
     slide = section.slide
     if slide is None:
-        msg = f"section {section.name!r} has no slide, so there is no tissue to find. Read it with its image."
+        msg = f"section {section.name!r} has no slide, so no tissue can be found. Read it with its image."
         raise SlideError(msg)
-    known = _KNOWN.setdefault(slide, {})
-    key = (section.mpp, mpp)
+    known = _CACHE.setdefault(slide, {})
+    key = (section.mpp, float(mpp))
     if key not in known:
-        w, h = slide.size
-        pixels = slide.thumbnail(max_px=max(1, round(max(w, h) * min(1.0, section.mpp / mpp))))
-        scale = (w / pixels.shape[1], h / pixels.shape[0])
-        um = section.mpp * float(np.mean(scale))
-        known[key] = TissueMask(tissue_mask(pixels, mpp=um), um, scale)
-    if not known[key].mask.any():
+        known[key] = _make(slide, section.mpp, mpp)
+    found = known[key]
+    if not found.mask.any():
         msg = (
-            f"no tissue was found on the slide of section {section.name!r} ({slide.path}). Look at the image: is it "
-            "stained tissue on glass, and is its um/px right?"
+            f"no stained tissue was found on the slide {slide.path} of section {section.name!r} (at {section.mpp:g} "
+            "um/px). Look at the image, check its um/px, and give an H&E image."
         )
         raise SlideError(msg)
-    return known[key]
+    return found
+
+
+def _make(slide: PixelSource, mpp: float, mask_mpp: float) -> TissueMask:
+    width, height = slide.size
+    longest = max(width, height)
+    image = slide.thumbnail(max_px=max(1, min(WORK_PX, round(longest * mpp / mask_mpp))))
+    h, w = image.shape[:2]
+    mask = tissue_mask(image, mpp=mpp * longest / max(h, w))
+    mask.setflags(write=False)
+    return TissueMask(mask, (width / w, height / h), mpp)
+
+
+def _disc() -> np.ndarray:
+    """Points that fill the unit disc evenly, ``(_POINTS, 2)``: Vogel's sunflower."""
+    i = np.arange(_POINTS)
+    radius = np.sqrt((i + 0.5) / _POINTS)
+    angle = i * np.pi * (3 - np.sqrt(5))
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)

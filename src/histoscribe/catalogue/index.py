@@ -137,7 +137,8 @@ class Index:
             sql = f"""
                 SELECT key, kind, score, body FROM record JOIN (
                     SELECT record.id AS best, -bm25(words, {weights}) + boost
-                        + {_NAMED} * (record.id IN (SELECT record FROM facet WHERE facet = 'name' AND value = ?)) AS score
+                        + {_NAMED} * (record.id IN (SELECT record FROM facet WHERE facet = 'name' AND value = ?))
+                        AS score
                     FROM words JOIN record ON record.id = words.rowid
                     WHERE words MATCH ? AND {where}
                     ORDER BY score DESC, record.id LIMIT ?

@@ -1,4 +1,4 @@
-"""Leak check: which data sets hold the same sections or donors, so that neither may test a model trained on the other."""
+"""Leak check: which data sets hold the same sections or donors, so that one cannot test what the other taught."""
 
 from __future__ import annotations
 

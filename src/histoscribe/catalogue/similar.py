@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "similar"]
 
-_COMMON = frozenset("a an and for from in of on the to via with using by".split())
+_COMMON = frozenset(["a", "an", "and", "for", "from", "in", "of", "on", "the", "to", "via", "with", "using", "by"])
 
 
 def _features(paper: Paper) -> set[str]:

@@ -130,7 +130,7 @@ def _platforms(paper: Paper, catalogue: Catalogue) -> list[str]:
     found = list(paper.modality.platforms)
     for key in paper.datasets:
         dataset = catalogue.datasets.get(key)
-        found += dataset.technology if dataset else []
+        found += dataset.technology if dataset and dataset.kind == "cohort" else []
     return sorted(set(found))
 
 
@@ -138,7 +138,7 @@ def _organs(paper: Paper, catalogue: Catalogue) -> list[str]:
     found = list(paper.modality.organs)
     for key in paper.datasets:
         dataset = catalogue.datasets.get(key)
-        found += dataset.organs if dataset else []
+        found += dataset.organs if dataset and dataset.kind == "cohort" else []
     return sorted(set(found))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from histoscribe.core import keys
-from histoscribe.core.errors import CoordinateError
+from histoscribe.core.errors import CoordinateError, SlideError
 from histoscribe.tiles.check_agreement import agreement
 from histoscribe.tiles.check_search import Outline, rescaled, shifted
 from histoscribe.tiles.check_transform import IDENTITY, Transformation, pitch_px, symmetries
@@ -204,10 +204,7 @@ def check(section: Section) -> CheckReport:
         nothing = Candidate(IDENTITY, float("nan"), float("nan"))
         reason = f"the section has {lacking}, so there is nothing to compare"
         return CheckReport(section, "cannot tell", reason, nothing, None, (), None, None, (), "none")
-    from histoscribe.tiles import section_mask
-
-    mask = section_mask(section)
-    outline = Outline(section, mask.at, mask.area_um2)
+    outline, lost = _outline(section)
     evidence = agreement(section)
     recorded = _place(section, IDENTITY, outline, evidence)
     rivals = tuple(_place(section, t, outline, None) for t in list(symmetries())[1:])
@@ -219,12 +216,18 @@ def check(section: Section) -> CheckReport:
             section, recorded, outline, evidence, rescale=pitch_wrong
         )
     problems = [*_pitch_problem(section, confirmed=confirmed), *_place_problem(recorded, suggestion)]
+    if lost is not None and not confirmed:
+        problems.append(f"{lost} (Here the whole image is taken for tissue.)")
     by_share = not confirmed and _outline_decides(recorded, rivals, outline)
     verdict: Verdict = "wrong" if problems else "ok" if confirmed or by_share else "cannot tell"
     if verdict == "ok" and by_share:
         reason += "; every mirror image puts clearly fewer on tissue"
     elif verdict == "cannot tell":
-        reason += "; mirror images or other places fit the tissue about as well"
+        reason += (
+            "; mirror images put about as many on tissue"
+            if recorded.share >= 0.9
+            else "; look at the overlay (--overlay)"
+        )
     pitch = pitch_px(section)
     return CheckReport(
         section=section,
@@ -239,6 +242,23 @@ def check(section: Section) -> CheckReport:
         evidence=evidence.kind if evidence is not None else "share on tissue only",
         outline=outline,
     )
+
+
+def _outline(section: Section) -> tuple[Outline, str | None]:
+    """Return the outline of the tissue; where none is found, of the whole image, and what was said.
+
+    At a um/px that is wrong by a factor the mask takes tissue for specks, so its failure must not end the check.
+    """
+    from histoscribe.tiles import section_mask
+
+    try:
+        mask = section_mask(section)
+    except SlideError as err:
+        assert section.slide is not None
+        width, height = section.slide.size
+        whole = Outline(section, lambda xy: np.ones(len(xy), dtype=bool), width * height * section.mpp**2)
+        return whole, str(err)
+    return Outline(section, mask.at, mask.area_um2), None
 
 
 def _place(section: Section, t: Transformation, outline: Outline, evidence: Agreement | None) -> Candidate:

@@ -100,7 +100,18 @@ def _scale_bar(axes: Axes, mpp: float) -> None:
     length = max(step for step in (1, 2, 5) if step * 10 ** np.floor(np.log10(target)) <= target)
     length *= 10 ** np.floor(np.log10(target))
     x, y = left + 0.04 * (right - left), bottom - 0.05 * (bottom - top)
-    axes.plot([x, x + length / mpp], [y, y], color="black", linewidth=3, solid_capstyle="butt")
+    # White below black, to be seen on glass, tissue and black masks alike.
+    for colour, width in (("white", 6), ("black", 3)):
+        axes.plot([x, x + length / mpp], [y, y], color=colour, linewidth=width, solid_capstyle="butt")
     text = f"{length / 1000:g} mm" if length >= 1000 else f"{length:g} µm"
     box = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}
-    axes.text(x + length / mpp / 2, y - 0.015 * (bottom - top), text, ha="center", va="bottom", fontsize=9, bbox=box)
+    axes.text(
+        x + length / mpp / 2,
+        y - 0.015 * (bottom - top),
+        text,
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        bbox=box,
+        color="black",
+    )

@@ -20,6 +20,8 @@ import sys
 import time
 from pathlib import Path
 
+from histoscribe.core.files import read_json, write_json
+
 SETTINGS = {
     "colour-112": ["--encoder", "colour"],
     "lite0-112": ["--encoder", "efficientnet-lite0"],
@@ -60,7 +62,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default)
     parser.add_argument("--only", nargs="*", help="Names of runs.")
     parser.add_argument("--settings", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
-    parser.add_argument("--out", type=Path, default=Path("results/real-sections"))
+    parser.add_argument("--out", type=Path, default=Path(".bench/real-sections"), help="Bundles, predictions, reports.")
+    parser.add_argument("--records", type=Path, default=Path("results/real-sections"), help="Run records, kept.")
     args = parser.parse_args()
     if not args.data.is_dir():
         print(f"no development data at {args.data}; set HISTOSCRIBE_DATA")
@@ -70,6 +73,8 @@ def main() -> None:
             continue
         for setting in args.settings:
             one(args.out / name / setting, name, run, setting)
+            (record,) = (args.out / name / setting).glob("record-*.json")
+            write_json(args.records / name / f"{setting}.json", read_json(record))
 
 
 def one(out: Path, name: str, run: dict, setting: str) -> None:
@@ -77,6 +82,8 @@ def one(out: Path, name: str, run: dict, setting: str) -> None:
     bundle = str(out / "model.bundle")
     print(f"\n== {name}, {setting}", flush=True)
     fit = histoscribe("fit", *run["train"], "--genes", run["genes"], "--out", bundle, *SETTINGS[setting])
+    for old in out.glob("record-*.json"):
+        old.unlink()
     predictions, pairs = [], []
     for index, test in enumerate(run["test"]):
         path = str(out / f"prediction-{index}.h5ad")

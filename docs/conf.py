@@ -1,11 +1,11 @@
 """Sphinx settings."""
 
-from importlib.metadata import version
+import importlib.metadata
 
 project = "HistoScribe"
 author = "The HistoScribe developers"
 copyright = "2026, The HistoScribe developers"
-release = version("histoscribe")
+release = importlib.metadata.version("histoscribe")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -57,6 +58,10 @@ def registry_page(title: str, sentence: str, target: str) -> str:
         member = registry.get(name)
         card = getattr(member, "card", None)
         parts.append(f"## `{name}`\n")
+        if inspect.isfunction(member):
+            target = f"{member.__module__}.{member.__qualname__}"
+            parts.append(f"```{{eval-rst}}\n.. autofunction:: {target}\n```\n")
+            continue
         parts.append(card_text(card) if card is not None else (member.__doc__ or "").strip().split("\n\n")[0] + "\n")
         facts = {key: getattr(member, key) for key in ("axis", "unit", "best", "source") if hasattr(member, key)}
         if card is None and facts:
@@ -91,7 +96,7 @@ def cli_page() -> str:
             )
             if parameter.name == "help":
                 continue
-            label = record[0] if record else (parameter.human_readable_name or parameter.name)
+            label = record[0] if record else (parameter.metavar or parameter.name.upper())
             text = record[1] if record else (getattr(parameter, "help", "") or "")
             parts.append(f"- `{label}`: {text}")
         parts.append("")
@@ -110,7 +115,7 @@ def api_page() -> str:
     """List the public names with their docstrings."""
     import histoscribe
 
-    public = histoscribe._PUBLIC  # noqa: SLF001
+    public = histoscribe._PUBLIC
     parts = [NOTE, "# Python\n", "```python\nimport histoscribe as hs\n```\n"]
     for name in sorted(public):
         module, _, attribute = public[name].partition(":")

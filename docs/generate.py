@@ -50,7 +50,7 @@ def pages() -> dict[str, str]:
 
 
 def registry_page(title: str, sentence: str, target: str) -> str:
-    """Describe each member of a registry from its card or docstring."""
+    """Describe each member of a registry from its card, docstring or summary."""
     module, _, attribute = target.partition(":")
     registry = getattr(import_module(module), attribute)
     parts = [NOTE, f"# {title}\n", f"{sentence}\n"]
@@ -62,8 +62,10 @@ def registry_page(title: str, sentence: str, target: str) -> str:
             target = f"{member.__module__}.{member.__qualname__}"
             parts.append(f"```{{eval-rst}}\n.. autofunction:: {target}\n```\n")
             continue
-        parts.append(card_text(card) if card is not None else (member.__doc__ or "").strip().split("\n\n")[0] + "\n")
-        facts = {key: getattr(member, key) for key in ("axis", "unit", "best", "source") if hasattr(member, key)}
+        parts.append(card_text(card) if card is not None else f"{member.summary}\n")
+        facts = {
+            key: getattr(member, key) for key in ("label", "axis", "unit", "best", "source") if hasattr(member, key)
+        }
         if card is None and facts:
             parts.append("".join(f"- {key}: {value}\n" for key, value in facts.items()))
     return "\n".join(parts)

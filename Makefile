@@ -27,10 +27,12 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python docs/check_sources.py
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python docs/results.py --check
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build/html
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/results.py
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build/html
 
 # Long measurements with real or generated data; each script says what it needs and prints n, seed and split.

@@ -90,7 +90,7 @@ class Atlas:
     ) -> Atlas:
         """Match, open the slide and frame the tissue."""
         facts = Facts.of(prediction)
-        places = Places.of_prediction(prediction.obsm[keys.SPATIAL], facts, like=measured)
+        places = Places.of_prediction(prediction, facts, like=measured)
         pixels = find_slide(slide, facts, measured)
         view = View.of(places, pixels, facts.mpp)
         matched = None if measured is None else match(prediction, measured)

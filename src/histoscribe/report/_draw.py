@@ -32,11 +32,7 @@ _OUTLINE = (("white", 2.6), ("#083d77", 1.0))
 
 def colours(scale: Scale) -> Colormap:
     """Return the colour map of a scale."""
-    cmap = colormaps[scale.cmap].copy()
-    if scale.over is not None:
-        cmap.set_over(scale.over)
-    cmap.set_bad(_MISSING)
-    return cmap
+    return colormaps[scale.cmap].with_extremes(bad=_MISSING, over=scale.over)
 
 
 def legible(text: str) -> str:

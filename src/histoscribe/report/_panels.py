@@ -59,6 +59,7 @@ class GeneCard:
 
 def gene_card(atlas: Atlas, shown: Shown, evaluation: Evaluation | None) -> GeneCard:
     """Draw one gene."""
+    layers = atlas.layers(shown.gene)
     row = atlas.prediction.var.loc[shown.gene]
     mean, lower = float(row[keys.TRUST_MEAN]), float(row[keys.TRUST_LOWER])
     said = [Text("held_out", mean=number(mean), lower=number(lower))]
@@ -70,7 +71,6 @@ def gene_card(atlas: Atlas, shown: Shown, evaluation: Evaluation | None) -> Gene
         said.append(Text("here", **{key: number(float(here[column])) for key, column in names.items()}))
     elif atlas.matched is not None and not atlas.measures(shown.gene):
         said.append(Text("not_measured"))
-    layers = atlas.layers(shown.gene)
     span = next(layer.scale.high - layer.scale.low for layer in layers if layer.kind == "predicted")
     panels = [panel(atlas, layer, gene=shown.gene, span=span) for layer in layers]
     return GeneCard(shown.gene, shown.trusted, Text(f"why_{shown.why}"), panels, said)

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from histoscribe.bench._inputs import load_prediction
+from histoscribe.core import keys
 from histoscribe.core.files import atomic_path
 from histoscribe.report._atlas import Atlas
 from histoscribe.report._cite import bibtex, papers
@@ -115,7 +116,7 @@ def _page(
     context = {
         "atlas": atlas,
         "facts": atlas.facts,
-        "synthetic": atlas.facts.synthetic or (evaluation is not None and evaluation.record.synthetic),
+        "synthetic": _synthetic(atlas, evaluation, measured),
         "title": title or atlas.facts.section,
         "slide_name": Path(atlas.facts.slide).name,
         "now": f"{now:%Y-%m-%d %H:%M} UTC",
@@ -135,6 +136,12 @@ def _page(
         "papers": papers(atlas.facts),
     }
     return _environment().get_template("report.html.j2").render(context | _assets())
+
+
+def _synthetic(atlas: Atlas, evaluation: Evaluation | None, measured: Section | None) -> bool:
+    made = evaluation is not None and evaluation.record.synthetic
+    marked = measured is not None and bool(dict(measured.table.uns.get(keys.UNS, {})).get("synthetic", False))
+    return atlas.facts.synthetic or made or marked
 
 
 def _check(measured: Section) -> CheckReport:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from histoscribe.align import spacing_um
+from histoscribe.core import keys
 from histoscribe.core.errors import CoordinateError
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from histoscribe.core.pixels import PixelSource
     from histoscribe.core.section import Section
     from histoscribe.report._facts import Facts
@@ -43,11 +46,11 @@ class Places:
     shape: Literal["circle", "square"]
 
     @classmethod
-    def of_prediction(cls, xy: np.ndarray, facts: Facts, *, like: Section | None = None) -> Places:
-        """Places of a prediction from level-0 px; sizes it does not record come from `like`, then from its lattice."""
-        xy_um = np.asarray(xy, dtype=np.float64) * facts.mpp
+    def of_prediction(cls, prediction: AnnData, facts: Facts, *, like: Section | None = None) -> Places:
+        """Places of a prediction; a size it does not record is that of `like` where it is the same places by name."""
+        xy_um = np.asarray(prediction.obsm[keys.SPATIAL], dtype=np.float64) * facts.mpp
         spot, step = facts.spot_um, facts.step_um
-        if spot is None and like is not None and like.n_obs == len(xy_um):
+        if spot is None and like is not None and prediction.obs_names.isin(like.table.obs_names).all():
             spot, step = like.spot_um, step or like.pitch_um
         return cls._sized(xy_um, spot, step)
 

@@ -42,9 +42,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="also write the figures here, as JSON")
     args = parser.parse_args()
-    found = [measure(n, args.studies, args.spots, args.seed) for n in args.donors]
-    for figures in found:
-        show(figures)
+    found = []
+    for n_donors in args.donors:
+        found.append(measure(n_donors, args.studies, args.spots, args.seed))
+        show(found[-1])
     if args.out:
         write_json(args.out, {"synthetic": True, "seed": args.seed, "max_search": MAX_SEARCH, "by_donors": found})
     raise SystemExit(0 if all(f["covers"] and f["flags_right"] >= GOAL_RIGHT for f in found) else 1)

@@ -33,33 +33,46 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, default=192, help="tiles in each turn")
     parser.add_argument("--turns", type=int, default=12)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--encoder", nargs="+", default=["efficientnet-lite0", "efficientnet-lite0+colour"])
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         image = find_image(Path(folder))
-        figures = [in_child(measure, image, threads, args.tiles, args.turns) for threads in args.threads]
+        figures = [
+            in_child(measure, image, threads, name, args.tiles, args.turns)
+            for threads in args.threads
+            for name in args.encoder
+        ]
+        for speed in figures:
+            show_speed(speed)
         memory = [command(image, threads, Path(folder)) for threads in args.threads]
-    for speed, whole in zip(figures, memory, strict=True):
-        show(speed, whole)
+        for whole in memory:
+            show_command(whole)
     if args.json:
         args.json.write_text(json.dumps({"speed": figures, "command": memory}, indent=2) + "\n")
-    failed = any(f["ratio"] < GOAL_RATIO for f in figures) or any(m["peak_gb"] >= GOAL_GB for m in memory)
+    # The goal is about the network; what other parts cost beside it is printed.
+    failed = any(f["ratio"] < GOAL_RATIO for f in figures if "+" not in f["encoder"]) or any(
+        m["peak_gb"] >= GOAL_GB for m in memory
+    )
     sys.exit(1 if failed else 0)
 
 
-def show(speed, whole):
-    """Print the figures of one number of threads."""
+def show_speed(speed):
+    """Print the rates of one encoder on one number of threads."""
     turns = ", ".join(f"{e:.0f}/{b:.0f}" for e, b in zip(speed["encode"], speed["bare"], strict=True))
+    print(f"\n{speed['image']}, {speed['mpx']:.0f} Mpx; {speed['encoder']}; {speed['threads']} thread(s)")
+    print(f"  tiles/s, encode/bare network, {len(speed['bare'])} turns of {speed['tiles']} tiles: {turns}")
+    print(f"  median ratio: {speed['ratio']:.3f} (goal {GOAL_RATIO}); by CPU time: {speed['cpu_ratio']:.3f}")
+    load = ", ".join(f"{value:.1f}" for value in speed["load"])
+    print(f"  opening and decoding the image: {speed['open_s']:.2f} s; load before and after: {load}", flush=True)
+
+
+def show_command(whole):
+    """Print time and memory of the whole command."""
     print(
-        f"\n{speed['image']}: {speed['mpx']:.0f} Mpx; {speed['threads']} thread(s); n = {speed['tiles']} tiles a turn"
-    )
-    print(f"  tiles/s, encode/bare network, turn by turn: {turns}")
-    print(f"  ratio of medians, {speed['encoder']}: {speed['ratio']:.3f} (goal {GOAL_RATIO})")
-    print(f"  ratio of medians by CPU time: {speed['cpu_ratio']:.3f}")
-    print(f"  opening and decoding the image: {speed['open_s']:.2f} s")
-    print(
-        f"  whole command, {whole['tiles']} tiles, start to end: {whole['seconds']:.1f} s; "
-        f"peak resident {whole['peak_gb']:.2f} GB (goal under {GOAL_GB})"
+        f"\nwhole command, default encoder, {whole['threads']} thread(s), {whole['tiles']} tiles: "
+        f"{whole['seconds']:.1f} s; peak resident {whole['peak_gb']:.2f} GB (goal under {GOAL_GB})",
+        flush=True,
     )
 
 
@@ -95,7 +108,7 @@ def in_child(function, image, threads, *args):
     return json.loads(done.stdout)
 
 
-def measure(image, threads, n_tiles, turns):
+def measure(image, threads, name, n_tiles, turns):
     """Time encoding and the bare network in turns; tiles per second."""
     import pandas as pd
     from anndata import AnnData
@@ -105,12 +118,13 @@ def measure(image, threads, n_tiles, turns):
     from histoscribe.slide import open_slide
     from histoscribe.tiles import read_tiles, tile
 
+    load = [os.getloadavg()[0]]
     start = time.perf_counter()
     slide = open_slide(image)
     slide.region(0, 0, width=64, height=64, out=(64, 64))
     open_s = time.perf_counter() - start
-    name = "efficientnet-lite0"
-    network = make_encoder(name, threads=threads, device="cpu")
+    encoder = make_encoder(name, threads=threads, device="cpu")
+    network = encoder.parts[0]
 
     def section(seed):
         """Tiles at random places: each turn has others, so that nothing comes from the cache."""
@@ -134,18 +148,20 @@ def measure(image, threads, n_tiles, turns):
         for turn in range(turns):
             prepared = section(turn)
             works = {
-                "encode": lambda s=prepared: encode(s, network, cache=cache, show=False),
+                "encode": lambda s=prepared: encode(s, encoder, cache=cache, show=False),
                 "bare": lambda: [network.encode(batch) for batch in batches],
             }
             # Each goes first in half of the turns.
             for what in sorted(works, reverse=turn % 2 == 0):
                 timed(what, works[what])
     return found | {
-        "ratio": float(np.median(found["encode"]) / np.median(found["bare"])),
-        "cpu_ratio": float(np.median(found["encode_cpu"]) / np.median(found["bare_cpu"])),
+        # Turn by turn: the load of the machine drifts from turn to turn, and cancels within one.
+        "ratio": float(np.median(np.divide(found["encode"], found["bare"]))),
+        "cpu_ratio": float(np.median(np.divide(found["encode_cpu"], found["bare_cpu"]))),
         "encoder": name,
         "threads": threads,
         "tiles": n_tiles,
+        "load": [*load, os.getloadavg()[0]],
         "open_s": open_s,
         "image": image.name if image.name != "generated.jpg" else "generated JPEG",
         "mpx": slide.size[0] * slide.size[1] / 1e6,

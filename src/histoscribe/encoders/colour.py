@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from histoscribe.core.card import Card
 from histoscribe.core.files import digest
@@ -53,9 +54,9 @@ _HAEMATOXYLIN = np.linalg.inv(_STAINS / np.linalg.norm(_STAINS, axis=1, keepdims
 
 def _statistics(tile: np.ndarray) -> np.ndarray:
     """``(3, h, w)`` uint8 -> ``(8,)`` float32."""
-    # Means, variances and densities depend on a channel's histogram alone, which is exact and quick.
-    counts = np.stack([np.bincount(channel.ravel(), minlength=256) for channel in tile])
-    share = counts / counts.sum(1, keepdims=True)  # (3, 256)
+    # Means, variances and densities depend on a channel's histogram alone, which is exact; Pillow's is the quickest.
+    counts = np.array([Image.fromarray(channel).histogram() for channel in tile])  # (3, 256)
+    share = counts / counts.sum(1, keepdims=True)
     values = np.arange(256) / 255.0
     mean = share @ values
     sd = np.sqrt(np.maximum(share @ values**2 - mean**2, 0.0))

@@ -9,16 +9,17 @@ from scipy import ndimage
 from histoscribe.core.errors import SlideError
 from histoscribe.core.units import check_mpp
 from histoscribe.tiles._glass import blank_area, glass_density
-from histoscribe.tiles._morphology import closed, dilated, fill_holes, hysteresis, opened, without_small
+from histoscribe.tiles._morphology import closed, dilated, eroded, fill_holes, hysteresis, opened, without_small
 
-__all__ = ["WORK_PX", "tissue_mask"]
+__all__ = ["tissue_mask", "work_px"]
 
-#: Masks are made at this scale, um/px, and on at most so many px per side: outlines need no more, and time is bounded.
-_WORK_UM, WORK_PX = 8.0, 1600
+#: Masks are made at this scale, um/px: outlines need no more. The longer side has at most so many px, which bounds the
+#: time, and at least so many where the image has them, so that an image whose scale is wrong still gets a mask.
+_WORK_UM, _MOST_PX, _LEAST_PX = 8.0, 1600, 400
 #: Stain above glass, in optical density: what is surely tissue, what is tissue beside it, and what is where it has
 #: texture as well.
 _STRONG, _WEAK, _FAINT = 0.12, 0.05, 0.025
-_TEXTURE = 0.03
+_TEXTURE, _TEXTURE_PX = 0.03, 2
 #: ... and at least this share of what tissue of the slide usually has (half of it beside, a quarter with texture).
 _DEEP = 0.2
 #: Shapes, um and um2: gaps that are closed (fat cells, clefts), threads that are dropped, holes that are filled.
@@ -42,7 +43,8 @@ def tissue_mask(image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0
     mpp
         Resolution of `image`, um per px; 2-16 is best.
     min_area_um2
-        Smallest piece kept; the default is a 200 um square, the distance of two spots of the coarsest arrays.
+        Smallest piece kept; the default is a 200 um square, the distance of two spots of the coarsest arrays. Of a
+        small image, pieces above 1 % are kept.
 
     Returns
     -------
@@ -60,24 +62,29 @@ def tissue_mask(image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0
         msg = f"tissue_mask was given {image.dtype} of shape {image.shape}; it needs uint8 (h, w, 3). Convert it."
         raise SlideError(msg)
     h, w = image.shape[:2]
-    shrink = max(1.0, _WORK_UM / mpp, max(h, w) / WORK_PX)
-    if shrink > 1.0:
-        size = (max(1, round(w / shrink)), max(1, round(h / shrink)))
+    wanted = work_px(max(h, w), mpp)
+    if wanted < max(h, w):
+        size = tuple(max(1, round(n * wanted / max(h, w))) for n in (w, h))
         image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
         mpp *= w / size[0]
-    mask = _mask(image, mpp, min_area_um2)
+    mask = _mask(image, mpp, min(min_area_um2 / mpp**2, 0.01 * image.shape[0] * image.shape[1]))
     if mask.shape == (h, w):
         return mask
     return np.asarray(Image.fromarray(mask).resize((w, h), Image.Resampling.NEAREST))
 
 
-def _mask(image: np.ndarray, mpp: float, min_area_um2: float) -> np.ndarray:
+def work_px(longest_px: int, mpp: float) -> int:
+    """Px of the longer side at which the mask of an image of `longest_px` at `mpp` um/px is made."""
+    return min(longest_px, _MOST_PX, max(_LEAST_PX, round(longest_px * mpp / _WORK_UM)))
+
+
+def _mask(image: np.ndarray, mpp: float, min_px: float) -> np.ndarray:
     blank = blank_area(image, mpp)
     if blank.all():
         return ~blank
     density = _density(image, mpp)
     over = density - glass_density(density, blank, mpp)
-    barred = blank | _ink(over, mpp)
+    barred = blank | _ink(over, blank, mpp)
     stain = _stain(over)
     strong = (stain > _STRONG) & ~barred
     if not strong.any():
@@ -85,13 +92,11 @@ def _mask(image: np.ndarray, mpp: float, min_area_um2: float) -> np.ndarray:
     # Around deeply stained tissue stain runs into the glass: the deeper it is, the more is needed.
     usual = float(np.median(stain[strong]))
     strong &= stain > _DEEP * usual
-    weak = (stain > max(_WEAK, _DEEP / 2 * usual)) | (
-        (stain > max(_FAINT, _DEEP / 4 * usual)) & (_texture(over) > _TEXTURE)
-    )
+    weak = (stain > max(_WEAK, _DEEP / 2 * usual)) | ((stain > max(_FAINT, _DEEP / 4 * usual)) & _textured(over))
     weak &= ~barred
-    tissue = hysteresis(weak, strong, 0.1 * min_area_um2 / mpp**2)
+    tissue = hysteresis(weak, strong, 0.1 * min_px)
     tissue = opened(closed(tissue, _GAP_UM / mpp), _THREAD_UM / mpp) & ~barred
-    return without_small(fill_holes(tissue, _HOLE_UM2 / mpp**2) & ~barred, min_area_um2 / mpp**2)
+    return without_small(fill_holes(tissue, _HOLE_UM2 / mpp**2) & ~barred, min_px)
 
 
 def _density(image: np.ndarray, mpp: float) -> np.ndarray:
@@ -107,14 +112,15 @@ def _stain(over: np.ndarray) -> np.ndarray:
     return np.maximum(green - blue, green - red) - 2 * np.maximum(0, red - 1.25 * green - 0.05)
 
 
-def _texture(over: np.ndarray) -> np.ndarray:
-    """Local spread of green density, ``(h, w)``."""
+def _textured(over: np.ndarray) -> np.ndarray:
+    """Tell where green density varies from px to px, ``(h, w)`` bool; beside an edge does not count."""
     green = over[..., 1]
-    mean, square = (ndimage.gaussian_filter(v, 2) for v in (green, green * green))
-    return np.sqrt(np.maximum(0, square - mean * mean))
+    mean, square = (ndimage.gaussian_filter(v, _TEXTURE_PX) for v in (green, green * green))
+    # The filter sees an edge from as far as it is wide; the glass beside tissue would be textured for that.
+    return eroded(square - mean * mean > _TEXTURE**2, 2 * _TEXTURE_PX)
 
 
-def _ink(over: np.ndarray, mpp: float) -> np.ndarray:
+def _ink(over: np.ndarray, blank: np.ndarray, mpp: float) -> np.ndarray:
     """Find pen marks: areas of an ink's colour, wider than 0.1 mm and longer than 1 mm, with their rims."""
     red, green, blue = np.moveaxis(over, 2, 0)
     high, low = over.max(2), over.min(2)
@@ -122,7 +128,7 @@ def _ink(over: np.ndarray, mpp: float) -> np.ndarray:
     warm = (green > 0.9) & (blue > 0.8 * green) & (green > red + 0.5)  # red, orange
     black = (high > 0.8) & (high - low < 0.15 * high)
     found = np.zeros(over.shape[:2], dtype=bool)
-    for ink in (cold, warm, black):
+    for ink in (cold & ~blank, warm & ~blank, black & ~blank):
         if ink.sum() * mpp**2 < 1e5:  # less than 0.1 x 1 mm in all
             continue
         labels, _ = ndimage.label(opened(closed(ink, 20.0 / mpp), 50.0 / mpp))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["closed", "dilated", "fill_holes", "hysteresis", "opened", "without_small"]
+__all__ = ["closed", "dilated", "eroded", "fill_holes", "hysteresis", "opened", "without_small"]
 
 
 def dilated(mask: np.ndarray, radius: float) -> np.ndarray:
@@ -15,7 +15,8 @@ def dilated(mask: np.ndarray, radius: float) -> np.ndarray:
     return ndimage.distance_transform_edt(~mask) <= radius
 
 
-def _eroded(mask: np.ndarray, radius: float) -> np.ndarray:
+def eroded(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Shrink ``(h, w)`` bool by a disc of `radius` px; the image's border does not count as outside."""
     if mask.all() or radius < 0.5:
         return mask.copy()
     return ndimage.distance_transform_edt(mask) > radius
@@ -25,14 +26,14 @@ def closed(mask: np.ndarray, radius: float) -> np.ndarray:
     """Fill gaps narrower than a disc of `radius` px; the image's border is no gap."""
     pad = int(radius) + 2
     wide = np.pad(mask, pad)
-    return _eroded(dilated(wide, radius), radius)[pad:-pad, pad:-pad] | mask
+    return eroded(dilated(wide, radius), radius)[pad:-pad, pad:-pad] | mask
 
 
 def opened(mask: np.ndarray, radius: float) -> np.ndarray:
     """Drop what is narrower than a disc of `radius` px."""
     pad = int(radius) + 2
     wide = np.pad(mask, pad, mode="edge")
-    return dilated(_eroded(wide, radius), radius)[pad:-pad, pad:-pad] & mask
+    return dilated(eroded(wide, radius), radius)[pad:-pad, pad:-pad] & mask
 
 
 def without_small(mask: np.ndarray, min_px: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from histoscribe.core.errors import SlideError
-from histoscribe.tiles._mask import WORK_PX, tissue_mask
+from histoscribe.tiles._mask import tissue_mask, work_px
 
 if TYPE_CHECKING:
     from histoscribe.core.pixels import PixelSource
@@ -74,7 +74,8 @@ def section_mask(section: Section, *, mpp: float = 8.0) -> TissueMask:
     section
         A section with a slide.
     mpp
-        um per px of the mask. Slides coarser than this, or larger than 1,600 px at this scale, get a coarser one.
+        um per px of the mask; the default is the scale at which tissue is found. It is never finer than the slide, and
+        its longer side has 400 (where the slide has them) to 1,600 px.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def section_mask(section: Section, *, mpp: float = 8.0) -> TissueMask:
     known = _CACHE.setdefault(slide, {})
     key = (section.mpp, float(mpp))
     if key not in known:
-        known[key] = _make(slide, section.mpp, mpp)
+        known[key] = _make(slide, section.mpp, 8.0 / mpp)
     found = known[key]
     if not found.mask.any():
         msg = (
@@ -99,10 +100,10 @@ def section_mask(section: Section, *, mpp: float = 8.0) -> TissueMask:
     return found
 
 
-def _make(slide: PixelSource, mpp: float, mask_mpp: float) -> TissueMask:
+def _make(slide: PixelSource, mpp: float, finer: float) -> TissueMask:
     width, height = slide.size
     longest = max(width, height)
-    image = slide.thumbnail(max_px=max(1, min(WORK_PX, round(longest * mpp / mask_mpp))))
+    image = slide.thumbnail(max_px=work_px(longest, mpp * finer))
     h, w = image.shape[:2]
     mask = tissue_mask(image, mpp=mpp * longest / max(h, w))
     mask.setflags(write=False)

@@ -73,9 +73,10 @@ class Crossref:
         subtitle = guard.text(_first(item.get("subtitle")), 300)
         if subtitle and subtitle.casefold() not in title.casefold():
             title = f"{title}: {subtitle}"
-        preprint = item.get("type") == "posted-content" and item.get("subtype") in {"preprint", None}
+        told = guard.text(item.get("type"), 40)
+        preprint = told == "posted-content" and guard.text(item.get("subtype"), 40) in {"preprint", None}
         kind: Literal["preprint", "article", "other"] = "preprint" if preprint else "other"
-        if item.get("type") in _ARTICLES:
+        if told in _ARTICLES:
             kind = "article"
         day = next((d for d in (_day(item.get(k)) for k in ("published", "issued", "posted")) if d), None)
         home = _first(item.get("container-title")) or guard.table(_first(item.get("institution"))).get("name")

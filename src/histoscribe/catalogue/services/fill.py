@@ -43,7 +43,7 @@ def look_up(
     DataError
         If `identifier` is neither, or no service knows it.
     ServiceError
-        If no service could be asked at all.
+        If none that answers knows it, and others failed.
     """
     arxiv, doi = arxiv_of(identifier), doi_of(identifier)
     if arxiv is None and doi is None:
@@ -61,8 +61,8 @@ def look_up(
     wanted = {f"doi:{d.lower()}" for d in dois} | ({f"arxiv:{arxiv}"} if arxiv else set())
     # A service that answers with another work than the one asked for must not fill the record.
     works = [w for w in works if w.own & wanted]
-    if not works and len(failed) == len(services):
-        msg = f"no service could be asked for {identifier}: {failed[0] if failed else 'none was chosen'}"
+    if not works and failed:
+        msg = f"{identifier} was not found, and {len(failed)} of {len(services)} services failed, first: {failed[0]}"
         raise ServiceError(msg)
     if not works:
         msg = f"no service knows {identifier}. Check it, or write the record by hand."
@@ -113,7 +113,7 @@ def paper_from(
         fields["arxiv"], provenance["arxiv"] = arxiv.arxiv, [arxiv.address]
     retracted = any(w.retracted for w in cited)
     doi = fields.get("doi")
-    url = f"https://doi.org/{doi}" if articles and doi else cited[0].address
+    url = f"https://doi.org/{doi}" if doi else cited[0].address
     if not articles and arxiv:
         url = f"https://arxiv.org/abs/{arxiv.arxiv}"
     method = _method(fields["title"])

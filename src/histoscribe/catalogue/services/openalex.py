@@ -88,9 +88,10 @@ class OpenAlex:
         first, last = guard.text(biblio.get("first_page"), 20), guard.text(biblio.get("last_page"), 20)
         day = guard.date(r.get("publication_date"))
         kind: Literal["preprint", "article", "other"] = "other"
-        if r.get("type") == "preprint":
+        told = guard.text(r.get("type"), 40)
+        if told == "preprint":
             kind = "preprint"
-        elif r.get("type") in {"article", "review", "book-chapter"}:
+        elif told in {"article", "review", "book-chapter"}:
             kind = "preprint" if place.get("version") == "submittedVersion" else "article"
         return Work(
             source=self.key,

@@ -173,8 +173,7 @@ class Queue:
             return "known"
         for old in self.ignored:
             if work.keys & set(old["keys"]):
-                # It may come back under another identifier next time.
-                old["keys"] = sorted({*old["keys"], *work.keys})
+                self._bury(old, work.keys)
                 return "ignored"
         same = [e for e in self.waiting.values() if e.kind == "new" and e.keys & work.keys]
         if same:
@@ -194,6 +193,14 @@ class Queue:
             found_on=today,
         )
         return "new"
+
+    def _bury(self, old: dict[str, Any], keys: frozenset[str]) -> None:
+        """Remember more keys of an ignored work: it may come back under any, and may wait under one already."""
+        old["keys"] = sorted({*old["keys"], *keys})
+        for entry in [e for e in self.waiting.values() if e.kind == "new" and e.keys & keys]:
+            if entry.key in self.waiting:
+                del self.waiting[entry.key]
+                self._bury(old, entry.keys)
 
     def _join(self, same: Sequence[Entry], work: Work, relevance: Relevance) -> None:
         first, *others = same

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Page", "Work", "keys_of", "paper_keys", "walk"]
 
+_KINDS = ("preprint", "article", "other")
 #: Titles that announce something about another work.
 _NOTICE = re.compile(
     r"^(author |publisher )?(correction|corrigendum|erratum|retraction( note)?|expression of concern|withdrawn)\b[ :.]",
@@ -86,9 +87,20 @@ class Work:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Work:
-        """Read back what `to_dict` gave; unknown names are left out."""
-        known = {f.name for f in fields(cls)}
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items() if k in known})
+        """Read back what `to_dict` gave; unknown names are left out, a field of the wrong kind is a ValueError."""
+        known = {f.name: value[f.name] for f in fields(cls) if f.name in value}
+        lists = ("authors", "preprints", "articles")
+        good = all(
+            isinstance(known.get(k, []), list | tuple) and all(isinstance(i, str) for i in known.get(k, []))
+            for k in lists
+        )
+        texts = [known.get(k) for k in ("doi", "arxiv", "venue", "date", "volume", "pages", "notice", "epmc")]
+        good = good and all(t is None or isinstance(t, str) for t in texts) and isinstance(known.get("title"), str)
+        good = good and isinstance(known.get("year"), int | None) and known.get("kind", "other") in _KINDS
+        if not (good and str(known.get("address")).startswith(("https://", "http://"))):
+            msg = f"the work {str(known.get('title'))[:60]!r} has a field of the wrong kind"
+            raise ValueError(msg)
+        return cls(**{k: tuple(v) if k in lists else v for k, v in known.items()})
 
 
 def keys_of(doi: str | None, arxiv: str | None, title: str | None) -> frozenset[str]:

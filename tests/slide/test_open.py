@@ -285,6 +285,24 @@ def test_what_cannot_be_read_is_refused_in_one_line_with_a_remedy(tmp_path, make
     assert text.endswith(".")
 
 
+@pytest.mark.parametrize("kind", ["pages", "ome", "striped", "planar", "png", "webp"])
+def test_changed_bytes_end_as_an_image_or_as_one_line(tmp_path, kind):
+    whole = pictures.write(kind, tmp_path, pictures.picture(200, 260)).read_bytes()
+    rng = np.random.default_rng(0)
+    said = []
+    for trial in range(30):
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[rng.integers(0, 2000 if trial % 2 else len(data), 8)] = rng.integers(0, 256, 8)
+        path = tmp_path / f"changed{trial}"
+        path.write_bytes(data.tobytes())
+        try:
+            open_slide(path).thumbnail(max_px=20)
+        except SlideError as err:
+            said.append(str(err))
+    assert len(said) > 5
+    assert not any("\n" in text for text in said)
+
+
 @pytest.mark.shared
 def test_real_slides_open_with_their_backend_and_scale(shared_data):
     svs = open_slide(shared_data / "readers" / "wsi" / "CMU-1-Small-Region.svs")

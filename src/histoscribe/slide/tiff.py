@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -23,7 +24,8 @@ __all__ = ["TiffSlide", "hidden_levels"]
 
 # tifffile logs what it finds odd in a file; what matters of it becomes a SlideError here.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
-_DAMAGE = (tifffile.TiffFileError, RuntimeError, ValueError, IndexError, KeyError, OSError)
+#: What the parser and the codecs raise on damaged bytes; found by changing bytes of whole files at random.
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError, struct.error)
 
 
 class TiffSlide(Pyramid):

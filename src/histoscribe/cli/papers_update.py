@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from histoscribe.catalogue.services import Service, Web
     from histoscribe.catalogue.services.queue import Entry, Queue
 
-__all__ = ["add_from_services", "links", "queue", "update"]
+__all__ = ["COMMANDS", "add_from_services", "links", "queue", "update"]
 
 Services = Annotated[
     list[str] | None, typer.Option("--service", help="Ask only this one: crossref, arxiv, europepmc, openalex; repeat.")
@@ -171,6 +171,9 @@ def links(
 
 def add_from_services(
     identifier: Annotated[str, typer.Argument(help="DOI, arXiv id, or an address that holds one.")],
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask Crossref, arXiv, Europe PMC and OpenAlex for the fields.")
+    ] = False,
     records: Records = None,
     service: Services = None,
     mirror: Mirrors = None,
@@ -179,15 +182,19 @@ def add_from_services(
     role: Role = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the record instead of writing it.")] = False,
 ) -> None:
-    """Write the record of a paper from its DOI or arXiv id; every field names where it was read."""
+    """Write the record of a paper from its DOI or arXiv id; --online fills it, each field with its source."""
     from histoscribe.catalogue.services.fill import known_as, look_up, paper_from
     from histoscribe.catalogue.store import plain
     from histoscribe.catalogue.yamlfile import dump_yaml
+    from histoscribe.cli.papers_records import add
     from histoscribe.core.errors import DataError
 
+    if not online:
+        add(identifier, dry_run=dry_run, records=records)
+        return
     catalogue = load(records)
     services, web = _ask(service, mirror, contact)
-    works = look_up(identifier, services, web, say=lambda line: typer.echo(f"not asked: {line}", err=True))
+    works = look_up(identifier, services, web, say=lambda line: typer.echo(f"failed: {line}", err=True))
     known = known_as(works, catalogue)
     if known:
         msg = f"{identifier} is catalogued as {known}. Mend {catalogue.path(catalogue.papers[known]).name} instead."
@@ -293,3 +300,7 @@ def _write(paper: Paper, catalogue: Catalogue) -> None:
             typer.echo(f"  {finding.line()}")
     if paper.conflicts:
         typer.echo(f"  services disagree on {', '.join(c.field for c in paper.conflicts)}; decide under `conflicts`.")
+
+
+#: Name of a command to its function; `add` takes the place of the one without network, which it calls by default.
+COMMANDS = {"add": add_from_services, "update": update, "queue": queue, "links": links}

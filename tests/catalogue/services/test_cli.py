@@ -25,10 +25,8 @@ def papers(server, catalogue, monkeypatch):
         "/openalex/works": openalex(),
     }
     app = typer.Typer()
-    app.command("update")(papers_update.update)
-    app.command("queue")(papers_update.queue)
-    app.command("links")(papers_update.links)
-    app.command("add")(papers_update.add_from_services)
+    for name, command in papers_update.COMMANDS.items():
+        app.command(name)(command)
     mirrors = [f"--mirror={n}={server.url}/{n}" for n in ("crossref", "arxiv", "europepmc", "openalex")]
 
     def run(command, *arguments):
@@ -72,15 +70,27 @@ def test_a_failing_service_gives_status_1_and_one_line(papers, server):
 
 
 def test_add_writes_a_record_or_prints_it(papers, server, catalogue):
-    printed = papers("add", "10.1038/s41467-1", "--dry-run").output
+    printed = papers("add", "10.1038/s41467-1", "--online", "--dry-run").output
     assert "doi: 10.1038/s41467-1" in printed
     assert not list((catalogue.folder / "papers").iterdir())
     server.routes["/openalex/works"] = openalex(openalex_work(publication_year=2024))
-    told = papers("add", "10.1038/s41467-1").output
+    told = papers("add", "10.1038/s41467-1", "--online").output
     assert "services disagree on year" in told
     assert len(list((catalogue.folder / "papers").iterdir())) == 1
     with pytest.raises(DataError, match="is catalogued as predicting-spatial"):
-        papers("add", "10.1038/s41467-1")
+        papers("add", "10.1038/s41467-1", "--online")
+
+
+def test_add_without_online_asks_nobody(papers, server, catalogue):
+    assert "would write" in papers("add", "10.1038/s41467-1", "--dry-run").output
+    assert not server.asked
+
+
+def test_the_group_knows_the_commands():
+    from histoscribe.cli.papers import papers as group
+
+    named = {info.name: info.callback for info in group.registered_commands}
+    assert {name: named.get(name) for name in papers_update.COMMANDS} == papers_update.COMMANDS
 
 
 def test_links_tells_what_is_dead_and_gives_status_1(papers, server, catalogue, tmp_path):
@@ -104,7 +114,7 @@ def test_links_tells_what_is_dead_and_gives_status_1(papers, server, catalogue, 
         (["update", "--mirror", "axriv=http://127.0.0.1:1/"], "is no service"),
         (["update", "--contact", "nobody"], "is no e-mail address"),
         (["links", "nothing-here"], "no paper called"),
-        (["add", "TRIPLEX"], "neither a DOI nor an arXiv id"),
+        (["add", "TRIPLEX", "--online"], "neither a DOI nor an arXiv id"),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(papers, server, catalogue, arguments, line):

@@ -34,7 +34,9 @@ from histoscribe.core.errors import DataError, StorageError
 
 TODAY = date(2025, 6, 1)
 #: A queue that somebody edited: the address is no address, the title is a number.
-BAD_WORK = '{"waiting": [{"key": "abc", "kind": "new", "works": [{"source": "x", "address": "e", "title": 3}]}], "ignored": []}'
+BAD_WORK = json.dumps(
+    {"waiting": [{"key": "abc", "kind": "new", "works": [{"address": "e", "title": 3}]}], "ignored": []}
+)
 TITLE = "Predicting spatial gene expression from histology"
 
 

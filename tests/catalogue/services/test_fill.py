@@ -127,6 +127,8 @@ def test_a_catalogued_paper_is_recognised(services, web, catalogue):
         (Work("x", "", "t", doi="10.1038/s41592-024-1", venue="NMETH", kind="article"), "Nature Methods"),
         (Work("x", "", "t", doi="10.1101/2024.01.01.1", kind="preprint"), "bioRxiv or medRxiv"),
         (Work("x", "", "t", doi="10.64898/2026.01.01.1", venue="bioRxiv", kind="preprint"), "bioRxiv"),
+        (Work("x", "", "t", venue="2024 IEEE/CVF Conference on Computer Vision (CVPR)"), "CVPR"),
+        (Work("x", "", "t", doi="10.1101/2024.1", venue="bioRxiv (Cold Spring Harbor Laboratory)"), "bioRxiv"),
         (Work("x", "", "t", doi="10.9999/x", venue="A New Journal", kind="article"), "A New Journal"),
         (Work("x", "", "t"), None),
     ],
@@ -159,6 +161,21 @@ def test_an_id_in_use_gets_a_number(catalogue):
         assert paper.id == key
         catalogue.add(paper)
     assert new_id("SPADE", 2025, catalogue) == "spade-2025-3"
+
+
+def test_facts_of_two_articles_are_not_mixed(catalogue):
+    title = "Predicting spatial gene expression from histology"
+    talk = Work("crossref", "https://x.org/1", title, doi="10.1109/cvpr.1", year=2024, venue="CVPR", kind="article")
+    journal = Work("openalex", "https://x.org/2", title, doi="10.1016/j.media.1", year=2025, volume="9", kind="article")
+    paper = record([journal, talk], catalogue)
+    assert (paper.doi, paper.year, paper.volume, paper.conflicts) == ("10.1109/cvpr.1", 2024, None, [])
+    assert [v.doi for v in paper.versions] == ["10.1109/cvpr.1", "10.1016/j.media.1"]
+
+
+@pytest.mark.parametrize("title", ["RETRACTED: a work", "Withdrawn article: a work"])
+def test_a_title_that_says_retracted_counts(catalogue, title):
+    work = Work("crossref", "https://x.org/1", title, doi="10.1/x", kind="article")
+    assert record([work], catalogue).status == "retracted"
 
 
 def test_a_retracted_work_is_marked_so(catalogue):

@@ -194,3 +194,14 @@ def test_a_doi_is_not_followed_to_its_publisher(make_web, tmp_path, monkeypatch)
     monkeypatch.setattr("histoscribe.catalogue.services.web.Web._once", once)
     (link,) = check_links(["https://doi.org/10.1/x"], make_web(), cache=tmp_path / "c.json", today=DAY)
     assert (link.state, asked) == ("alive", ["https://doi.org/10.1/x"])
+
+
+def test_servers_that_answer_with_faults_are_reached_all_the_same(make_web, tmp_path, monkeypatch):
+    from histoscribe.catalogue.services.web import Reply
+
+    monkeypatch.setattr(
+        "histoscribe.catalogue.services.web.Web._once", lambda self, method, url, *_, **__: Reply(500, url, {})
+    )
+    urls = [f"https://host{n}.example/" for n in range(9)]
+    found = check_links(urls, make_web(), cache=tmp_path / "c.json", today=DAY)
+    assert [link.state for link in found] == ["down"] * 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date
 from pathlib import Path
 
@@ -178,8 +179,9 @@ def test_notices_and_other_subjects_stay_out(catalogue, path):
         Work("x", "https://x.org/1", "Author Correction: Predicting spatial gene expression from histology"),
         Work("x", "https://x.org/2", "Retraction: Predicting spatial gene expression from histology"),
         Work("x", "https://x.org/3", "Harvest forecasts for winter wheat in temperate climates"),
+        Work("x", "https://x.org/4", "Correction of batch effects in spatial transcriptomics by histology"),
     ]
-    assert offer(queue, catalogue, *works) == {"notice": 2, "off": 1}
+    assert offer(queue, catalogue, *works) == {"notice": 2, "off": 1, "new": 1}
 
 
 def test_relevance_gives_a_reason_for_every_point(catalogue):
@@ -427,3 +429,13 @@ def test_the_file_survives_reading_and_writing(server, run, path):
     before = json.loads(path.read_text())
     Queue.load(path).save()
     assert json.loads(path.read_text()) == before
+
+
+def test_a_thousand_works_meet_a_large_queue_in_linear_time(catalogue, path):
+    """Comparing each work with each entry would be eight million set operations; that many take over ten seconds."""
+    works = [Work("x", f"https://x.org/{n}", "t", doi=f"10.1/{n}") for n in range(5000)]
+    queue = Queue(path, ignored=[{"keys": [f"doi:10.2/{n}"], "title": "t", "reason": "r"} for n in range(9000)])
+    start = time.process_time()
+    assert offer(queue, catalogue, *works[:4000], threshold=0) == {"new": 4000}
+    assert offer(queue, catalogue, *works[3000:], threshold=0) == {"joined": 1000, "new": 1000}
+    assert time.process_time() - start < 5

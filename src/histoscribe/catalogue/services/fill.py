@@ -103,25 +103,22 @@ def paper_from(
     """
     order = list(SERVICES)
     ranked = sorted(works, key=lambda w: order.index(w.source) if w.source in order else len(order))
-    articles = [w for w in ranked if w.kind == "article"]
-    cited = articles or [w for w in ranked if w.kind == "preprint"] or ranked
+    cited = _cited(ranked)
+    articles = [w for w in cited if w.kind == "article"]
     vocabulary = catalogue.vocabulary
     asked = weigh(cited[0], vocabulary)
     fields, provenance, conflicts = _facts(cited, catalogue)
     arxiv = next((w for w in ranked if w.arxiv), None)
     if arxiv:
         fields["arxiv"], provenance["arxiv"] = arxiv.arxiv, [arxiv.address]
-    retracted = any(w.retracted for w in cited)
     doi = fields.get("doi")
     url = f"https://doi.org/{doi}" if doi else cited[0].address
     if not articles and arxiv:
         url = f"https://arxiv.org/abs/{arxiv.arxiv}"
+    status = {"article": "published", "preprint": "preprint", "other": "unknown"}[cited[0].kind]
+    if notices := [w.address for w in cited if w.taken_back]:
+        status, provenance["status"] = "retracted", notices
     method = _method(fields["title"])
-    status = "retracted" if retracted else "published" if articles else "preprint"
-    if cited[0].kind == "other" and not retracted:
-        status = "unknown"
-    if retracted:
-        provenance["status"] = [w.address for w in cited if w.retracted]
     return Paper(
         **fields,
         id=new_id(fields["title"], fields.get("year"), catalogue, method=method),
@@ -138,6 +135,13 @@ def paper_from(
         conflicts=conflicts,
         last_verified=today,
     )
+
+
+def _cited(ranked: Sequence[Work]) -> list[Work]:
+    """Return the tellings of the version to cite, an article before a preprint; versions are never mixed."""
+    first = next(w for kind in ("article", "preprint", "other") for w in ranked if w.kind == kind)
+    same = [w for w in ranked if w.kind == first.kind]
+    return [w for w in same if not (w.doi and first.doi) or w.doi.lower() == first.doi.lower()]
 
 
 def _facts(cited: Sequence[Work], catalogue: Catalogue) -> tuple[dict[str, Any], dict[str, Any], list[Conflict]]:
@@ -177,9 +181,11 @@ def _same(field: str, one: Any, other: Any) -> bool:
 
 def canonical_venue(work: Work, catalogue: Catalogue) -> str | None:
     """Return the venue as ``venues.yaml`` spells it: by name or alias, else by DOI; else as the service spells it."""
-    given = (work.venue or "").casefold()
+    # "2024 IEEE/CVF Conference on ... (CVPR)", "bioRxiv (Cold Spring Harbor Laboratory)"
+    parts = re.fullmatch(r"(.*?)\s*\(([^()]*)\)", work.venue or "")
+    given = {name.casefold() for name in (work.venue, *(parts.groups() if parts else ())) if name}
     for name, entry in catalogue.venues.items():
-        if given and given in {n.casefold() for n in (name, *entry.get("aliases", []))}:
+        if given & {n.casefold() for n in (name, *entry.get("aliases", []))}:
             return name
     doi = (work.doi or "").lower()
     fits = {

@@ -15,7 +15,7 @@ from histoscribe.core.errors import DataError
 from histoscribe.core.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from histoscribe.catalogue.services.web import Reply, Web
@@ -128,23 +128,13 @@ def check_links(
     urls = list(dict.fromkeys(urls))
     known = _load(cache)
     due = [u for u in urls if fresh or u not in known or _is_due(known[u], today)]
-    failures: Counter[str] = Counter()
-    reached = 0
+    reached = False
     try:
-        for n, url in enumerate(_spread(due), 1):
-            host = urlsplit(url).netloc
-            if failures[host] >= 3:
-                link = Link(url, "down", today.isoformat(), detail="not asked: its server failed three times before")
-            else:
-                link = _ask(url, web, known.get(url), today)
-            failures[host] += link.state == "down"
-            reached += link.state != "down"
-            if not reached and len(failures) >= 5:
-                msg = f"none of the first {len(failures)} servers could be reached. Check this machine's connection."
-                raise ServiceError(msg)
-            before = known.get(url)
+        for n, link in enumerate(_asked(due, web, known, today), 1):
+            reached = True
+            before = known.get(link.url)
             link.since = before.since if before and before.state == link.state else link.checked
-            known[url] = link
+            known[link.url] = link
             say(link)
             if n % _SAVE_EVERY == 0:
                 _save(cache, known)
@@ -152,6 +142,30 @@ def check_links(
         if reached:
             _save(cache, known)
     return [known[u] for u in urls]
+
+
+def _asked(due: Sequence[str], web: Web, known: Mapping[str, Link], today: date) -> Iterator[Link]:
+    """Ask one address after the other; nothing is given out before a first server was reached."""
+    failures: Counter[str] = Counter()
+    held: list[Link] = []
+    reached = False
+    for url in _spread(due):
+        host = urlsplit(url).netloc
+        if failures[host] >= 3:
+            link = Link(url, "down", today.isoformat(), detail="not asked: its server failed three times before")
+        else:
+            link = _ask(url, web, known.get(url), today)
+        failures[host] += link.state == "down"
+        held.append(link)
+        reached = reached or link.status is not None
+        if not reached and len(failures) >= 5:
+            msg = f"none of the first {len(failures)} servers could be reached. Check this machine's connection."
+            raise ServiceError(msg)
+        if reached:
+            yield from held
+            held = []
+    # So few servers that a fault on this side cannot be told from one on theirs.
+    yield from held
 
 
 def _ask(url: str, web: Web, before: Link | None, today: date) -> Link:

@@ -101,6 +101,9 @@ class Queue:
     ignored: list[dict[str, Any]] = field(default_factory=list)
     read: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._index()
+
     @classmethod
     def load(cls, path: Path | str) -> Queue:
         """Read the queue file; an absent one is an empty queue.
@@ -145,7 +148,9 @@ class Queue:
         """
         known = {key: paper.id for paper in catalogue.papers.values() for key in paper_keys(paper)}
         counts: Counter[str] = Counter()
-        self._drop(lambda e: e.kind == "new" and bool(e.keys & known.keys()))
+        for key in [e.key for e in self.waiting.values() if e.kind == "new" and e.keys & known.keys()]:
+            del self.waiting[key]
+        self._index()
         for work, relevance in works:
             counts[self._offer(work, relevance, known, catalogue, today=today, threshold=threshold)] += 1
         return counts
@@ -171,13 +176,13 @@ class Queue:
                 why = f"{work.source} has an article with the same title or a relation to it"
                 return "version" if self.propose("version", hits[0], work, [why], today=today) else "known"
             return "known"
-        for old in self.ignored:
-            if work.keys & set(old["keys"]):
-                self._bury(old, work.keys)
-                return "ignored"
-        same = [e for e in self.waiting.values() if e.kind == "new" and e.keys & work.keys]
+        buried = next((self._buried[k] for k in sorted(work.keys) if k in self._buried), None)
+        if buried is not None:
+            self._bury(buried, work.keys)
+            return "ignored"
+        same = list(dict.fromkeys(self._waits[k] for k in sorted(work.keys) if k in self._waits))
         if same:
-            self._join(same, work, relevance)
+            self._join([self.waiting[k] for k in same], work, relevance)
             return "joined"
         if relevance.score < threshold:
             return "off"
@@ -192,15 +197,24 @@ class Queue:
             relevance.role,
             found_on=today,
         )
+        self._waits |= dict.fromkeys(work.keys, key)
         return "new"
 
-    def _bury(self, old: dict[str, Any], keys: frozenset[str]) -> None:
+    def _index(self) -> None:
+        """Note which key waits in which entry and which was turned down: queues grow to thousands."""
+        self._waits = {k: e.key for e in self.waiting.values() if e.kind == "new" for k in e.keys}
+        self._buried = {k: n for n, old in enumerate(self.ignored) for k in old["keys"]}
+
+    def _bury(self, n: int, keys: frozenset[str]) -> None:
         """Remember more keys of an ignored work: it may come back under any, and may wait under one already."""
+        old = self.ignored[n]
         old["keys"] = sorted({*old["keys"], *keys})
-        for entry in [e for e in self.waiting.values() if e.kind == "new" and e.keys & keys]:
-            if entry.key in self.waiting:
-                del self.waiting[entry.key]
-                self._bury(old, entry.keys)
+        self._buried |= dict.fromkeys(keys, n)
+        for key in {self._waits[k] for k in keys if k in self._waits}:
+            entry = self.waiting.pop(key)
+            for k in entry.keys:
+                del self._waits[k]
+            self._bury(n, entry.keys)
 
     def _join(self, same: Sequence[Entry], work: Work, relevance: Relevance) -> None:
         first, *others = same
@@ -208,9 +222,11 @@ class Queue:
         for other in others:
             first.works += other.works
             del self.waiting[other.key]
+            self._waits |= dict.fromkeys(other.keys, first.key)
         have = {(w.source, w.address) for w in first.works}
         if (work.source, work.address) not in have:
             first.works.append(work)
+            self._waits |= dict.fromkeys(work.keys, first.key)
         if relevance.score > first.score:
             first.score, first.reasons = relevance.score, list(relevance.reasons)
             first.tasks, first.role = list(relevance.tasks), relevance.role
@@ -259,10 +275,6 @@ class Queue:
         kept = {"title": entry.works[0].title, "reason": reason.strip(), "on": today, "keys": sorted(entry.keys)}
         self.ignored.append(kept)
         del self.waiting[entry.key]
-
-    def _drop(self, which: Any) -> None:
-        for key in [e.key for e in self.waiting.values() if which(e)]:
-            del self.waiting[key]
 
     def _key(self, kind: str, work: Work) -> str:
         name = digest(kind, work.source, work.address)[:8]

@@ -115,6 +115,7 @@ def update(
                     one.note = f"{page.total} there; stopped at {limit}. Raise --limit or ask from a later day"
         except ServiceError as err:
             one.error = str(err)
+        works = works[:limit]
         one.n_read = len(works)
         queue = Queue.load(path)
         told = [(w, weigh(w, catalogue.vocabulary)) for w in works]
@@ -185,7 +186,7 @@ def _news(work: Work, paper: Paper, linked: dict[str, Work]) -> list[tuple[str, 
     from histoscribe.catalogue.services.work import Work as Telling
 
     news = []
-    if work.retracted and paper.status != "retracted":
+    if work.taken_back and paper.status != "retracted":
         told = f" (notice {work.notice})" if work.notice else ""
         news.append(("retraction", work, f"{work.source} says that this version is retracted or withdrawn{told}"))
     have = paper_keys(paper)

@@ -18,9 +18,13 @@ __all__ = ["Page", "Work", "keys_of", "paper_keys", "walk"]
 _KINDS = ("preprint", "article", "other")
 #: Titles that announce something about another work.
 _NOTICE = re.compile(
-    r"^(author |publisher )?(correction|corrigendum|erratum|retraction( note)?|expression of concern|withdrawn)\b[ :.]",
+    r"^(author |publisher )?(correction|corrigendum|erratum|retraction|withdrawal|expression of concern)"
+    r"( note| notice)?"
+    r"( (to|for|of))?\s*([:.\"'\u2018\u201c]|$)",
     re.IGNORECASE,
 )
+#: Publishers write this before the title of a work that they took back.
+_TAKEN_BACK = re.compile(r"^(retracted|withdrawn)( article| paper)?\s*:", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,12 @@ class Work:
     @property
     def is_notice(self) -> bool:
         """Whether this is a correction or retraction of another work."""
-        return _NOTICE.match(self.title + " ") is not None
+        return _NOTICE.match(self.title) is not None
+
+    @property
+    def taken_back(self) -> bool:
+        """Whether a flag or the title itself says that this version is retracted or withdrawn."""
+        return self.retracted or _TAKEN_BACK.match(self.title) is not None
 
     @property
     def own(self) -> frozenset[str]:

@@ -87,6 +87,7 @@ def trial_all(name, sections, folder, trials, rng) -> bool:
             problems.append(f"trial {trial} ended with status {process.returncode}")
         elif result(name, place) != expected:
             problems.append(f"trial {trial} gave another result")
+        print(f"{name}: trial {trial} done, {kills} kills so far", file=sys.stderr, flush=True)
     for problem in problems:
         print(f"{name}: {problem}")
     print(

@@ -153,7 +153,8 @@ def _bars(rows: Sequence[tuple[Markup, int]], whole: int, *, share: bool, lead: 
         percent = 100 * n / whole if whole else 0
         bar = (
             '<svg class="hbar" width="100%" height="16" aria-hidden="true">'
-            '<rect class="track" width="100%" height="16" rx="3"/><rect class="{}" width="{:.2f}%" height="16" rx="3"/></svg>'
+            '<rect class="track" width="100%" height="16" rx="3"/>'
+            '<rect class="{}" width="{:.2f}%" height="16" rx="3"/></svg>'
         )
         drawn = Markup(bar).format(lead(at), percent)
         value = Markup("{} <span class=soft>{:.0f}%</span>").format(n, percent) if share else Markup("{}").format(n)

@@ -65,6 +65,11 @@ class MethodPage:
         """Other names that the records give."""
         return sorted({alias for p in self.papers if p.method for alias in p.method.aliases})
 
+    @property
+    def years(self) -> str:
+        """Years of the papers, ``2023, 2026``."""
+        return ", ".join(str(y) for y in sorted({p.year for p in self.papers if p.year}))
+
 
 @dataclass
 class View:
@@ -150,6 +155,10 @@ class View:
             first, second = second, first
         through = name.get(leak.through, leak.through)
         return say(f"leak_{leak.how.replace(' ', '-')}", first=first, second=second, through=through)
+
+    def best(self, method: MethodPage) -> int:
+        """Return the highest level among the papers that carry a name."""
+        return max(self.ladder[p.id].level for p in method.papers)
 
     def rungs(self, paper: Paper) -> list[tuple[int, bool | None]]:
         """Return level and state of every rung of the ladder."""

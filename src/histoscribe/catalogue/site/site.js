@@ -198,6 +198,8 @@ window.HistoScribe = (() => {
       });
     }
     translate();
+    // Where a chart is wider than the screen, the recent years come first.
+    for (const figure of document.querySelectorAll(".figure")) figure.scrollLeft = figure.scrollWidth;
   });
 
   return { carry, copy, flash, heard, language, onTranslate: (f) => listeners.push(f), params, say, store, term, typing, withChoice };

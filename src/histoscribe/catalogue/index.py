@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from histoscribe.catalogue.ladder import Climb, climb
 from histoscribe.catalogue.query import Filters, match_expression
-from histoscribe.catalogue.store import Catalogue, plain
-from histoscribe.core.errors import DataError, StorageError
+from histoscribe.catalogue.store import RECORDS, Catalogue, plain
+from histoscribe.core.errors import StorageError
 from histoscribe.core.files import atomic_path, cache_dir, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from histoscribe.catalogue.schema import Dataset, Paper
     from histoscribe.catalogue.vocabulary import Vocabulary
@@ -110,7 +110,7 @@ class Index:
         strict, loose = match_expression(query, self.vocabulary)
         if query.strip() and strict is None:
             return []
-        named = query.strip().casefold()
+        named = [query.strip().casefold(), *query.casefold().split()]
         hits = self._run(strict, filters, limit, named)
         if not hits and loose and loose != strict:
             hits = self._run(loose, filters, limit, named)
@@ -126,25 +126,27 @@ class Index:
         sql = f"SELECT count(*) FROM record {join} WHERE {where}"
         return int(self.connection.execute(sql, [strict, *values] if strict else values).fetchone()[0])
 
-    def _run(self, match: str | None, filters: Filters, limit: int, named: str) -> list[Hit]:
+    def _run(self, match: str | None, filters: Filters, limit: int, named: list[str]) -> list[Hit]:
         where, values = filters.sql(self.vocabulary)
         if match is None:
             sql = f"SELECT key, kind, boost, body FROM record WHERE {where} ORDER BY boost DESC, year DESC, key LIMIT ?"
             rows = self.connection.execute(sql, [*values, limit])
         else:
             weights = ", ".join(str(w) for w in _WEIGHTS.values())
+            names = ", ".join("?" for _ in named)
             # The record's text is read for the best only: reading it for each match costs more than ranking.
             sql = f"""
                 SELECT key, kind, score, body FROM record JOIN (
                     SELECT record.id AS best, -bm25(words, {weights}) + boost
-                        + {_NAMED} * (record.id IN (SELECT record FROM facet WHERE facet = 'name' AND value = ?))
+                        + {_NAMED} * (record.id IN
+                            (SELECT record FROM facet WHERE facet = 'name' AND value IN ({names})))
                         AS score
                     FROM words JOIN record ON record.id = words.rowid
                     WHERE words MATCH ? AND {where}
                     ORDER BY score DESC, record.id LIMIT ?
                 ) ON best = id ORDER BY score DESC, id
             """
-            rows = self.connection.execute(sql, [named, match, *values, limit])
+            rows = self.connection.execute(sql, [*named, match, *values, limit])
         return [Hit(key, kind, round(score, 4), json.loads(body)) for key, kind, score, body in rows]
 
     def words_like(self, word: str) -> list[str]:
@@ -275,7 +277,10 @@ def fingerprint(folder: Path) -> str:
 
 
 def open_index(
-    folder: Path | str | None = None, *, ladder: Mapping[str, Climb] | None = None, runs_key: str = ""
+    folder: Path | str | None = None,
+    *,
+    ladder: Callable[[Catalogue], Mapping[str, Climb]] | None = None,
+    runs_key: str = "",
 ) -> Index:
     """Open the index of a folder of records; build and cache it where records or runs have changed.
 
@@ -284,16 +289,15 @@ def open_index(
     folder
         Folder of records; default those of the package.
     ladder
-        Place of each paper, used when the index has to be built.
+        Gives the place of each paper; asked only when the index has to be built.
     runs_key
         Names the state of the stored runs that `ladder` stands on.
     """
-    from histoscribe.catalogue.store import RECORDS
-
     folder = Path(folder) if folder else RECORDS
     path = cache_dir() / "catalogue" / f"{digest(str(folder.resolve()), fingerprint(folder), runs_key)}.sqlite"
     vocabulary = Catalogue(folder).vocabulary
     if path.exists():
+        # A damaged cache is made anew: it holds nothing that the records do not.
         try:
             connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
             connection.execute("SELECT count(*) FROM record").fetchone()
@@ -301,12 +305,13 @@ def open_index(
         except sqlite3.DatabaseError:
             path.unlink(missing_ok=True)
     catalogue = Catalogue.load(folder)
+    places = ladder(catalogue) if ladder else None
     try:
-        with atomic_path(path) as temporary, closing(Index.build(catalogue, ladder=ladder, path=temporary).connection):
+        with atomic_path(path) as temporary, closing(Index.build(catalogue, ladder=places, path=temporary).connection):
             pass
-    except StorageError:
+    except (StorageError, OSError, sqlite3.OperationalError):
         # A machine without a writable cache searches as well, only slower to start.
-        return Index.build(catalogue, ladder=ladder)
+        return Index.build(catalogue, ladder=places)
     _drop_old(path)
     return Index(sqlite3.connect(f"file:{path}?mode=ro", uri=True), vocabulary)
 
@@ -316,14 +321,3 @@ def _drop_old(path: Path) -> None:
     for other in old:
         if other != path:
             other.unlink(missing_ok=True)
-
-
-def require(index: Index, key: str) -> dict[str, Any]:
-    """Return the values of one record, or raise with the nearest names."""
-    body = index.get(key)
-    if body is None:
-        near = index.words_like(key)
-        hint = f"Did you mean {', '.join(near)}?" if near else "Look it up with `histoscribe papers search`."
-        msg = f"the catalogue has no record called {key!r}. {hint}"
-        raise DataError(msg)
-    return body

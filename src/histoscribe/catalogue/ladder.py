@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from histoscribe.core.errors import DataError
+from histoscribe.core.files import read_json
 from histoscribe.core.records import RunRecord
 
 if TYPE_CHECKING:
@@ -114,7 +115,10 @@ def _score(run: RunRecord, metric: str) -> float | None:
 
 
 def ladder(
-    papers: Mapping[str, Paper], runs: Iterable[RunRecord] = (), *, paper_of: Callable[[str], str | None] | None = None
+    papers: Mapping[str, Paper],
+    runs: Iterable[RunRecord] = (),
+    *,
+    papers_of: Callable[[RunRecord], Iterable[str]] | None = None,
 ) -> dict[str, Climb]:
     """Place every paper on the ladder.
 
@@ -124,26 +128,34 @@ def ladder(
         Id to record.
     runs
         Stored runs.
-    paper_of
-        Method name to the paper that its card names, or None for an unknown method. The catalogue lies below the
-        methods and cannot ask them itself.
+    papers_of
+        Run to the papers that the cards of its method and encoder name. The catalogue lies below the methods and
+        cannot ask them itself.
     """
     by_paper: dict[str, list[RunRecord]] = {}
     for run in runs:
-        key = paper_of(run.method) if paper_of else None
-        if key:
+        for key in papers_of(run) if papers_of else ():
             by_paper.setdefault(key, []).append(run)
     return {key: climb(paper, by_paper.get(key, ())) for key, paper in papers.items()}
 
 
 def load_runs(folder: Path | str) -> list[RunRecord]:
-    """Read every run record under `folder`, ordered by path; an absent folder holds none."""
+    """Read every run record under `folder`, ordered by path; other JSON files and an absent folder hold none.
+
+    Raises
+    ------
+    DataError
+        If a file is a run record but damaged.
+    """
     runs = []
     for path in sorted(Path(folder).rglob("*.json")):
+        value = read_json(path)
+        if not isinstance(value, dict) or not {"method", "scores", "split", "seed"} <= set(value):
+            continue
         try:
-            runs.append(RunRecord.load(path))
+            runs.append(RunRecord(**{name: v for name, v in value.items() if name != "id"}))
         except TypeError as err:
-            msg = f"{path} is no run record ({err}). Move it out of {folder}."
+            msg = f"{path} is a damaged run record ({err}). Run it again, or take it away."
             raise DataError(msg) from err
     return runs
 

@@ -15,7 +15,31 @@ __all__ = ["LICENCES", "Filters", "match_expression", "year_range"]
 
 #: Words that name no subject; leaving them in would make "domains in breast" ask for the word "in".
 _STOP = frozenset(
-    ["a", "an", "and", "are", "at", "by", "for", "from", "in", "into", "is", "of", "on", "or", "the", "to", "using", "via", "with", "which", "that", "paper", "papers"]
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "at",
+        "by",
+        "for",
+        "from",
+        "in",
+        "into",
+        "is",
+        "of",
+        "on",
+        "or",
+        "the",
+        "to",
+        "using",
+        "via",
+        "with",
+        "which",
+        "that",
+        "paper",
+        "papers",
+    ]
 )
 
 #: Licence groups by what they allow; the names are SPDX or ours.

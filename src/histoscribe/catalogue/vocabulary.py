@@ -22,6 +22,7 @@ __all__ = ["FACETS", "Term", "Vocabulary"]
 FACETS = ("task", "approach", "data", "platform", "resolution", "organ", "species")
 
 _CJK = re.compile(r"[\u3400-\u9fff]")
+_PARTICLES = "\u7684\u548c\u4e0e\u53ca\u4ece\u5230\u7528\u4e2d\u5728"
 
 
 @dataclass(frozen=True)
@@ -92,26 +93,24 @@ class Vocabulary:
         keys = self.facet(facet)
         if text in keys:
             return text
-        wanted = _fold(text)
+        wanted = _units(text)
         for key, term in keys.items():
-            if wanted in {_fold(name) for name in (key, term.en, term.zh, *term.aliases)}:
+            if wanted in {_units(name) for name in (key, term.en, term.zh, *term.aliases)}:
                 return key
         msg = f"{text!r} is no {facet} of the vocabulary. {did_you_mean(text, list(keys))}"
         raise DataError(msg)
 
     @cached_property
-    def _phrases(self) -> dict[str, list[Term]]:
-        phrases: dict[str, list[Term]] = {}
+    def _phrases(self) -> dict[tuple[str, ...], list[Term]]:
+        phrases: dict[tuple[str, ...], list[Term]] = {}
         for term in self.terms.values():
-            for name in {_fold(n) for n in (term.key, term.en, term.zh, *term.aliases) if n}:
-                phrases.setdefault(name, []).append(term)
+            for units in {_units(n) for n in (term.key, term.en, term.zh, *term.aliases) if n}:
+                phrases.setdefault(units, []).append(term)
         return phrases
 
     @cached_property
-    def _longest(self) -> tuple[int, int]:
-        words = max((len(name.split()) for name in self._phrases if not _CJK.search(name)), default=1)
-        signs = max((len(name) for name in self._phrases if _CJK.search(name)), default=1)
-        return words, signs
+    def _longest(self) -> int:
+        return max(map(len, self._phrases), default=1)
 
     def parse(self, text: str) -> tuple[list[list[Term]], list[str]]:
         """Split a query into the terms it names and the words that are left.
@@ -122,48 +121,42 @@ class Vocabulary:
         -------
         Terms, one list for each phrase (a phrase may stand for terms of several facets), and the remaining words.
         """
+        words = _split(text)
+        units = tuple(map(_singular, words))
         found: list[list[Term]] = []
         rest: list[str] = []
-        for chunk in re.findall(r"[\u3400-\u9fff]+|[^\u3400-\u9fff]+", text):
-            (self._parse_cjk if _CJK.search(chunk) else self._parse_words)(chunk, found, rest)
+        at, open_run = 0, False
+        while at < len(words):
+            terms, n = self._match(units[at : at + self._longest])
+            if terms:
+                found.append(terms)
+                at, open_run = at + n, False
+                continue
+            sign = words[at]
+            if not _CJK.fullmatch(sign):
+                rest.append(sign)
+            # Particles carry no content; without this "\u7684" would make every query find nothing.
+            elif sign not in _PARTICLES:
+                # Chinese signs that stand together are one word for the index, too.
+                rest[-1:] = [rest[-1] + sign] if open_run else [*rest[-1:], sign]
+            open_run = bool(_CJK.fullmatch(sign)) and sign not in _PARTICLES
+            at += 1
         return found, rest
 
-    def _parse_words(self, chunk: str, found: list[list[Term]], rest: list[str]) -> None:
-        words = normalise_title(chunk).split()
-        folded = [_singular(word) for word in words]
-        at = 0
-        while at < len(words):
-            for n in range(min(self._longest[0], len(words) - at), 0, -1):
-                terms = self._phrases.get(" ".join(folded[at : at + n]))
-                if terms:
-                    found.append(terms)
-                    at += n
-                    break
-            else:
-                rest.append(words[at])
-                at += 1
-
-    def _parse_cjk(self, chunk: str, found: list[list[Term]], rest: list[str]) -> None:
-        at, unknown = 0, ""
-        while at < len(chunk):
-            for n in range(min(self._longest[1], len(chunk) - at), 0, -1):
-                terms = self._phrases.get(chunk[at : at + n])
-                if terms:
-                    found.append(terms)
-                    rest.extend([unknown] if unknown else [])
-                    at, unknown = at + n, ""
-                    break
-            else:
-                # Particles carry no content; without this "\u7684" would make every query find nothing.
-                if chunk[at] not in "\u7684\u548c\u4e0e\u53ca\u4ece\u5230\u7528\u4e2d\u5728":
-                    unknown += chunk[at]
-                at += 1
-        if unknown:
-            rest.append(unknown)
+    def _match(self, units: tuple[str, ...]) -> tuple[list[Term], int]:
+        for n in range(len(units), 0, -1):
+            if terms := self._phrases.get(units[:n]):
+                return terms, n
+        return [], 0
 
 
-def _fold(text: str) -> str:
-    return " ".join(_singular(word) for word in normalise_title(text).split())
+def _split(text: str) -> list[str]:
+    """Split text into words, each Chinese sign for itself."""
+    return re.findall(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+", normalise_title(text))
+
+
+def _units(text: str) -> tuple[str, ...]:
+    return tuple(map(_singular, _split(text)))
 
 
 def _singular(word: str) -> str:

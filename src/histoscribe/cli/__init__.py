@@ -24,6 +24,12 @@ COMMANDS = {
     "report": "report:report",
 }
 
+#: Name of a group of commands to "module:typer application".
+GROUPS = {
+    "papers": "papers:papers",
+    "datasets": "datasets:datasets",
+}
+
 
 def app() -> typer.Typer:
     """Build the command line from the table above."""
@@ -37,6 +43,9 @@ def app() -> typer.Typer:
     for name, target in COMMANDS.items():
         module, _, function = target.partition(":")
         root.command(name)(getattr(import_module(f"histoscribe.cli.{module}"), function))
+    for name, target in GROUPS.items():
+        module, _, group = target.partition(":")
+        root.add_typer(getattr(import_module(f"histoscribe.cli.{module}"), group), name=name)
     return root
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+# Importing the subpackage sets `histoscribe.methods.expression` to the module; done here, before the function of the
+# same name is defined, it cannot replace the function later.
+import histoscribe.methods.expression  # noqa: F401
 from histoscribe.core.errors import RegistryError
 from histoscribe.core.registry import Registry
 

@@ -45,8 +45,8 @@ def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("[", "\\[").replace("]", "\\]").replace("\n", " ")
 
 
-def markdown_row(paper: Paper) -> str:
-    """Write one paper as a row: year, title, venue, paper, code."""
+def markdown_row(paper: Paper, *, words: tuple[str, str] = ("Paper", "Code")) -> str:
+    """Write one paper as a row: year, title, venue, paper, code; `words` name the two links."""
     link = link_of(paper)
     code = paper.code.url if paper.code else None
     name = f"**{_cell(paper.method.name)}**: " if paper.method and paper.method.name not in paper.title else ""
@@ -54,8 +54,8 @@ def markdown_row(paper: Paper) -> str:
         str(paper.year or ""),
         name + _cell(paper.title),
         _cell(paper.venue.name) if paper.venue else "",
-        f"[Paper](<{link}>)" if link else "",
-        f"[Code](<{code}>)" if code else "",
+        f"[{words[0]}](<{link}>)" if link else "",
+        f"[{words[1]}](<{code}>)" if code else "",
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from histoscribe.core import keys
-from histoscribe.core.errors import CoordinateError, SlideError
+from histoscribe.core.errors import CoordinateError, ScaleError, SlideError
 from histoscribe.tiles.check_agreement import agreement
 from histoscribe.tiles.check_search import Outline, rescaled, shifted
 from histoscribe.tiles.check_transform import IDENTITY, Transformation, pitch_px, symmetries
@@ -253,7 +253,7 @@ def _outline(section: Section) -> tuple[Outline, str | None]:
 
     try:
         mask = section_mask(section)
-    except SlideError as err:
+    except (SlideError, ScaleError) as err:
         assert section.slide is not None
         width, height = section.slide.size
         whole = Outline(section, lambda xy: np.ones(len(xy), dtype=bool), width * height * section.mpp**2)

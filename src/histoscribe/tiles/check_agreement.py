@@ -79,7 +79,7 @@ class SpotAgreement:
         relative = (section.spot_um or section.pitch_um or 1.0) / (section.pitch_um or section.spot_um or 1.0)
         if section.pitch_um is None and section.spot_um is not None:
             relative = section.spot_um / section.mpp / pitch
-        self._section, self._radius_px = section, relative * pitch / 2
+        self._pictures, self._radius_px = _Pictures(section), relative * pitch / 2
         self._features: dict[int, tuple[np.ndarray, float]] = {}
         self.step_px = pitch
         self.usable = self._expression is not None
@@ -91,7 +91,7 @@ class SpotAgreement:
         # Features in steps of a quarter: a spot's colour does not depend on its exact edge.
         step = round(np.log(scale) / np.log(1.25))
         if step not in self._features:
-            self._features[step] = _spot_features(self._section, self._radius_px * 1.25**step)
+            self._features[step] = _spot_features(self._pictures, self._radius_px * 1.25**step)
         return self._features[step]
 
     def statistic(self, xy: np.ndarray, *, scale: float = 1.0) -> float:
@@ -130,8 +130,7 @@ class CellAgreement:
     kind = "darkness at cell centres against their surroundings"
 
     def __init__(self, section: Section) -> None:
-        mpp = max(section.mpp, 1.0)
-        image, self._zoom = _density(section, mpp)
+        image, self._zoom = _Pictures(section).density(min(1.0, section.mpp))
         dark, um = image.mean(2), 1 / (section.mpp / self._zoom)  # px per um
         # 4 um: the radius of a nucleus; 20 um: about its neighbours.
         contrast = ndimage.gaussian_filter(dark, 4 * um) - ndimage.gaussian_filter(dark, 20 * um)
@@ -163,18 +162,37 @@ def _expression(section: Section, rows: np.ndarray) -> np.ndarray:
     return np.column_stack([np.log(depth), rates @ leading])
 
 
-def _density(section: Section, mpp: float) -> tuple[np.ndarray, float]:
-    """Return optical density ``(h, w, 3)`` at about `mpp` um/px, and its px per level-0 px."""
-    assert section.slide is not None
-    width, height = section.slide.size
-    longest = max(64, min(_MAX_PX, round(max(width, height) * section.mpp / mpp)))
-    pixels = section.slide.thumbnail(max_px=longest)
-    density = -np.log((pixels.astype(np.float32) + 1) / 256)
-    return density, pixels.shape[1] / width
+class _Pictures:
+    """The slide at several sizes, read from the file as seldom as possible."""
+
+    def __init__(self, section: Section) -> None:
+        assert section.slide is not None
+        self._slide = section.slide
+        self._read: dict[int, np.ndarray] = {}
+
+    def density(self, zoom: float) -> tuple[np.ndarray, float]:
+        """Return optical density ``(h, w, 3)`` at about `zoom` px per level-0 px, and the exact zoom."""
+        from PIL import Image
+
+        width, height = self._slide.size
+        longest = max(64, min(_MAX_PX, max(width, height), round(max(width, height) * zoom)))
+        enough = [size for size in self._read if size >= longest]
+        if not enough:
+            # Twice as large as needed: most searches go on to finer pictures, and reading costs more than shrinking.
+            size = min(_MAX_PX, max(width, height), 2 * longest)
+            self._read[size] = self._slide.thumbnail(max_px=size)
+            enough = [size]
+        pixels = self._read[min(enough)]
+        if longest < max(pixels.shape[:2]):
+            factor = longest / max(pixels.shape[:2])
+            size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
+            pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+        return -np.log((pixels.astype(np.float32) + 1) / 256), pixels.shape[1] / width
 
 
-def _spot_features(section: Section, radius_px: float) -> tuple[np.ndarray, float]:
-    density, zoom = _density(section, max(section.mpp, radius_px * section.mpp / 6))
+def _spot_features(pictures: _Pictures, radius_px: float) -> tuple[np.ndarray, float]:
+    # Six px to the radius: finer pixels change a spot's mean colour by nothing.
+    density, zoom = pictures.density(min(1.0, 6 / radius_px))
     sigma = radius_px * zoom / 1.5
     smooth = [ndimage.gaussian_filter(density[..., c], sigma) for c in range(3)]
     dark = density.mean(2)

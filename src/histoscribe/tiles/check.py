@@ -256,7 +256,8 @@ def _outline(section: Section) -> tuple[Outline, str | None]:
     except (SlideError, ScaleError) as err:
         assert section.slide is not None
         width, height = section.slide.size
-        whole = Outline(section, lambda xy: np.ones(len(xy), dtype=bool), width * height * section.mpp**2)
+        area = width * height * section.mpp**2
+        whole = Outline(section, lambda xy: np.ones(len(xy), dtype=bool), area, found=False)
         return whole, str(err)
     return Outline(section, mask.at, mask.area_um2), None
 
@@ -314,7 +315,13 @@ def _outline_decides(recorded: Candidate, rivals: tuple[Candidate, ...], outline
     """Tell whether the outline of the tissue alone speaks for the recorded coordinates."""
     best = max(r.share for r in rivals)
     covered = outline.recall(recorded.share) >= MIN_RECALL
-    return recorded.inside == 1 and recorded.share >= 0.5 and covered and recorded.share - best >= SHARE_MARGIN
+    return (
+        outline.found
+        and recorded.inside == 1
+        and recorded.share >= 0.5
+        and covered
+        and recorded.share - best >= SHARE_MARGIN
+    )
 
 
 def _pitch_problem(section: Section, *, confirmed: bool) -> list[str]:

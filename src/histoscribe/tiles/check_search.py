@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from histoscribe.core import keys
+from histoscribe.core.units import MPP_RANGE
 from histoscribe.tiles.check_transform import IDENTITY, Transformation, pitch_px, symmetries
 
 if TYPE_CHECKING:
@@ -34,12 +35,16 @@ class Outline:
         Tells for ``(n, 2)`` level-0 px whether they lie on tissue.
     tissue_um2
         Area of tissue, um^2.
+    found
+        False where no tissue was found, so that the whole image stands for it and proves nothing by itself.
     """
 
-    def __init__(self, section: Section, at: Callable[[np.ndarray], np.ndarray], tissue_um2: float) -> None:
+    def __init__(
+        self, section: Section, at: Callable[[np.ndarray], np.ndarray], tissue_um2: float, *, found: bool = True
+    ) -> None:
         assert section.slide is not None
         self._size, self._at, self._mpp = section.slide.size, at, section.mpp
-        self._tissue_px = tissue_um2 / section.mpp**2
+        self._tissue_px, self.found = tissue_um2 / section.mpp**2, found
         self._area_px = _footprint_px(section)
 
     def on(self, xy: np.ndarray) -> np.ndarray:
@@ -80,17 +85,25 @@ def rescaled(section: Section, outline: Outline, evidence: Agreement | None) -> 
     size = section.slide.size
     factors = [float(f) for f in section.table.uns.get(keys.UNS, {}).get("scale_factors", []) if 0 < f < 1]
     pitch = pitch_px(section)
+
+    def possible(scales: np.ndarray) -> np.ndarray:
+        """Keep the scales at which the known pitch means a um/px that a histology image can have."""
+        if pitch is None or section.pitch_um is None:
+            return scales
+        mpp = section.pitch_um / (pitch * scales)
+        return scales[(mpp >= MPP_RANGE[0]) & (mpp <= MPP_RANGE[1])]
+
     if pitch is not None and section.pitch_um is not None:
         factors.append(pitch * section.mpp / section.pitch_um)
-    exact = [f for factor in factors for f in (factor, 1 / factor)]
+    exact = np.array([f for factor in factors for f in (factor, 1 / factor)])
     if evidence is not None:
         # Printed arrays stray from their nominal pitch by up to 1 %.
-        close = [f * (1 + d) for f in exact for d in (0.0, -0.01, -0.005, 0.005, 0.01)]
+        close = [f * (1 + d) for f in possible(exact) for d in (0.0, -0.01, -0.005, 0.005, 0.01)]
         found = _best([s.scaled(f) for f in close for s in symmetries()], section, evidence, least=FEW)
         if found is not None:
             return found
     # 0.7 % apart: agreement is lost with an error of 2 %.
-    grid = np.concatenate([exact, np.exp(np.arange(np.log(0.02), np.log(50), 0.007))])
+    grid = possible(np.concatenate([exact, np.exp(np.arange(np.log(0.02), np.log(50), 0.007))]))
     rng = np.random.default_rng(0)
     few = section.xy[rng.permutation(section.n_obs)[:500]]
     scored: list[tuple[float, Transformation]] = []
@@ -107,7 +120,7 @@ def rescaled(section: Section, outline: Outline, evidence: Agreement | None) -> 
     top = max(score for score, _ in scored)
     scored = sorted(scored, key=lambda item: -item[0])
     if evidence is None:
-        return scored[0][1] if top >= 0.7 else None
+        return scored[0][1] if top >= 0.7 and outline.found else None
     near = [c for score, c in scored if score >= 0.6 * top][:_MAX_EVALUATED]
     found = _best(near, section, evidence)
     if found is None:

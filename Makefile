@@ -25,6 +25,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/histoscribe papers check
 	$(BIN)/python docs/check_sources.py
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python docs/results.py --check

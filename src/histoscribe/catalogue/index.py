@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Hit", "Index", "fingerprint", "open_index"]
 
 #: Raised when the layout below changes, so that an old cache is not read.
-_LAYOUT = "3"
+_LAYOUT = "4"
 
 #: Columns of full text and what a hit in each is worth: a method's name says most, a note least.
 _WEIGHTS = {"names": 12.0, "title": 6.0, "terms": 4.0, "people": 3.0, "venue": 2.0, "data": 2.0, "notes": 1.0}
@@ -33,8 +33,9 @@ _WEIGHTS = {"names": 12.0, "title": 6.0, "terms": 4.0, "people": 3.0, "venue": 2
 _TABLES = f"""
 CREATE TABLE record (
     id INTEGER PRIMARY KEY, key TEXT UNIQUE, kind TEXT, year INTEGER, level INTEGER, status TEXT, role TEXT,
-    licence TEXT, has_code INTEGER, boost REAL, body TEXT
+    licence TEXT, has_code INTEGER, boost REAL
 );
+CREATE TABLE body (record INTEGER PRIMARY KEY, body TEXT);
 CREATE TABLE facet (facet TEXT, value TEXT, record INTEGER, PRIMARY KEY (facet, value, record)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(
     {", ".join(_WEIGHTS)}, content='', tokenize='porter unicode61 remove_diacritics 2', prefix='2 3'
@@ -91,7 +92,9 @@ class Index:
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return the values of one record."""
-        row = self.connection.execute("SELECT body FROM record WHERE key = ?", (key,)).fetchone()
+        row = self.connection.execute(
+            "SELECT body FROM record JOIN body ON body.record = id WHERE key = ?", (key,)
+        ).fetchone()
         return json.loads(row[0]) if row else None
 
     def search(self, query: str = "", filters: Filters | None = None, *, limit: int = 20) -> list[Hit]:
@@ -129,12 +132,13 @@ class Index:
     def _run(self, match: str | None, filters: Filters, limit: int, named: list[str]) -> list[Hit]:
         where, values = filters.sql(self.vocabulary)
         if match is None:
-            sql = f"SELECT key, kind, boost, body FROM record WHERE {where} ORDER BY boost DESC, year DESC, key LIMIT ?"
+            best = f"SELECT * FROM record WHERE {where} ORDER BY boost DESC, id LIMIT ?"
+            sql = f"SELECT key, kind, boost, body FROM ({best}) JOIN body ON body.record = id ORDER BY boost DESC, id"
             rows = self.connection.execute(sql, [*values, limit])
         else:
             weights = ", ".join(str(w) for w in _WEIGHTS.values())
             names = ", ".join("?" for _ in named)
-            # The record's text is read for the best only: reading it for each match costs more than ranking.
+            # A record's text lies in a table of its own and is read for the best only: it would cost more than ranking.
             sql = f"""
                 SELECT key, kind, score, body FROM record JOIN (
                     SELECT record.id AS best, -bm25(words, {weights}) + boost
@@ -144,7 +148,7 @@ class Index:
                     FROM words JOIN record ON record.id = words.rowid
                     WHERE words MATCH ? AND {where}
                     ORDER BY score DESC, record.id LIMIT ?
-                ) ON best = id ORDER BY score DESC, id
+                ) ON best = id JOIN body ON body.record = id ORDER BY score DESC, id
             """
             rows = self.connection.execute(sql, [*named, match, *values, limit])
         return [Hit(key, kind, round(score, 4), json.loads(body)) for key, kind, score, body in rows]
@@ -158,11 +162,12 @@ class Index:
 
 
 def _insert(connection: sqlite3.Connection, rows: Iterable[tuple[dict[str, Any], dict[str, str], set[Any]]]) -> None:
-    # Newest first: the ids then let a query stop after the most recent matches.
+    # Newest first: of two records that rank alike, the smaller id is the more recent one.
     ordered = sorted(rows, key=lambda row: (-(row[0]["year"] or 0), row[0]["key"]))
     names = ", ".join(_WEIGHTS)
     with connection:
         for number, (record, text, facets) in enumerate(ordered, start=1):
+            connection.execute("INSERT INTO body VALUES (?, ?)", (number, record.pop("body")))
             marks = ", ".join(f":{name}" for name in record)
             columns = f"INSERT INTO record (id, {', '.join(record)}) VALUES ({number}, {marks})"
             connection.execute(columns, record)

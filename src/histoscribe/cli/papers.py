@@ -289,5 +289,10 @@ def stats(records: Records = None, results: Results = None, as_json: AsJson = Fa
             typer.echo(f"{name}: {value}")
 
 
-for _name, _command in {**papers_records.COMMANDS, "run": papers_run.run, "site": papers_site.site, **papers_update.COMMANDS}.items():
+for _name, _command in {
+    **papers_records.COMMANDS,
+    "run": papers_run.run,
+    "site": papers_site.site,
+    **papers_update.COMMANDS,
+}.items():
     papers.command(_name)(_command)

@@ -81,8 +81,9 @@ def test_pages_ask_the_network_for_nothing(whole, read):
     assert not re.search(r"@import|url\(", (whole / "assets/site.css").read_text())
 
 
-def test_the_site_is_small(whole):
-    assert sum(p.stat().st_size for p in whole.rglob("*") if p.is_file()) < 6.2e6
+def test_the_site_takes_twelve_kilobytes_a_paper_at_most(whole):
+    n_papers = sum(1 for _ in (whole / "paper").iterdir())
+    assert sum(p.stat().st_size for p in whole.rglob("*") if p.is_file()) / n_papers < 12_288
 
 
 def test_the_same_records_give_the_same_bytes_in_another_process(tmp_path, records):

@@ -150,3 +150,25 @@ def test_names_that_the_font_lacks_become_boxes():
 @pytest.mark.parametrize(("width", "bar"), [(1000.0, 200.0), (4999.0, 500.0), (9900.0, 1000.0), (30.0, 5.0)])
 def test_scale_bar_is_a_round_length(width, bar):
     assert scale_bar_um(width) == bar
+
+
+def test_a_picture_of_few_colours_loses_none_in_its_palette(rng):
+    from histoscribe.report._draw import _smallest
+
+    pixels = np.zeros((40, 50, 4), dtype=np.uint8)
+    pixels[5:30, 5:40] = rng.integers(0, 6, (25, 35, 4)) * [40, 30, 20, 0] + [0, 0, 0, 255]
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    small = _smallest(buffer.getvalue())
+    assert Image.open(io.BytesIO(small)).mode == "P"
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(small)).convert("RGBA")), pixels)
+
+
+def test_thousands_of_places_stay_light():
+    side = np.arange(100) * 64.0
+    xy = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+    view = View(-50.0, -50.0, 6500.0, 6500.0, None)
+    values = np.random.default_rng(0).normal(size=len(xy))
+    for shape in ("circle", "square"):
+        layer = Layer("predicted", Places(xy, 55.0, shape), values, Scale("viridis", -2.0, 2.0))
+        assert len(overlay_png(view, layer=layer, max_px=720)) < 150_000

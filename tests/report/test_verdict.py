@@ -54,6 +54,13 @@ def test_no_victory_of_a_control_is_said_with_the_best_of_them(prediction, evalu
     assert "The best control, colour alone, reaches 0.200 and 0.100" in text
 
 
+def test_a_control_that_does_as_well_is_no_victory(prediction, evaluation):
+    rows = scored(evaluation, method=(0.3, 0.2), colour_ridge=(0.298, 0.199))
+    level, text = say(prediction, rows)[0]
+    assert level == "warn"
+    assert text.startswith("A control does as well as the model: colour alone reaches pcc_gene 0.298")
+
+
 def test_a_score_that_depth_explains_is_called_so(prediction, evaluation):
     rows = scored(evaluation, method=(0.3, 0.05), log_depth_oracle=(0.29, 0.0))
     assert any(
@@ -105,6 +112,6 @@ def test_intervals_state_level_and_units(measured):
     assert "No intervals. 1 donor " in none
 
 
-@pytest.mark.parametrize(("value", "text"), [(-0.031, "−0.03"), (0.0, "0.00"), (-0.0, "0.00"), (np.nan, "–")])
+@pytest.mark.parametrize(("value", "text"), [(-0.031, "−0.03"), (0.0, "0.00"), (-0.0, "0.00"), (-0.004, "0.00"), (np.nan, "–")])
 def test_numbers_are_written_with_a_true_minus(value, text):
     assert number(value) == text

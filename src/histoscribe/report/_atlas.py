@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from histoscribe.core.pixels import PixelSource
     from histoscribe.core.section import Section
 
-__all__ = ["Atlas", "Kind", "Layer", "Scale"]
+__all__ = ["Atlas", "Kind", "Layer", "Scale", "is_flat"]
 
 Kind = Literal["measured", "predicted", "residual", "interval", "ood"]
 
@@ -140,9 +140,10 @@ class Atlas:
         if self.has_intervals:
             width = self._width(gene)
             low, high = _robust(width)
-            if np.ptp(width) < 1e-6 * max(1.0, high):
+            if is_flat(width):
                 # One width everywhere is neither narrow nor wide: the middle of the colours.
-                low -= high - low
+                middle = float(np.median(width))
+                low, high = 0.9 * middle, 1.1 * middle
             layers.append(Layer("interval", self.places, width, Scale(_COLOURS["interval"], low, high)))
         if truth is None and self.has_ood:
             layers.append(self.ood())
@@ -178,10 +179,16 @@ def _dense(matrix: object, column: int) -> np.ndarray:
     return np.asarray(values.toarray() if sp.issparse(values) else values, dtype=np.float64).ravel()
 
 
+def is_flat(values: np.ndarray) -> bool:
+    """Say whether (nearly) all values are the same: those between the robust quantiles."""
+    low, high = np.quantile(values, ROBUST)
+    return bool(high - low < 1e-6 * max(1.0, abs(high)))
+
+
 def _robust(values: np.ndarray) -> tuple[float, float]:
     """Return robust ends of a colour range that are never equal."""
     low, high = (float(q) for q in np.quantile(values, ROBUST))
-    if high - low < 1e-6 * max(1.0, abs(high)):
+    if is_flat(values):
         # A rare gene: more than 98 % of the places hold one value.
         low, high = float(values.min()), float(values.max())
     if high - low < 1e-6 * max(1.0, abs(high)):

@@ -12,6 +12,7 @@ from matplotlib.collections import EllipseCollection, PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from PIL import Image
 
 from histoscribe.report._view import scale_bar_um
 
@@ -25,14 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["add_layer", "add_outlines", "add_scale_bar", "add_slide", "colours", "legible", "overlay_png", "png"]
 
+_SOFT_EDGES = 1000
+#: Steps of a colour map: with the colours beyond it and the transparent one, they fit a palette of 256.
+_COLOURS = 250
 _MISSING = "#8a8f98"
 #: Outline of a spot: dark within white stands out on eosin, haematoxylin and glass alike.
 _OUTLINE = (("white", 2.6), ("#083d77", 1.0))
 
+_HAIRLINE = (("#083d77", 0.4),)
+
 
 def colours(scale: Scale) -> Colormap:
     """Return the colour map of a scale."""
-    return colormaps[scale.cmap].with_extremes(bad=_MISSING, over=scale.over)
+    return colormaps[scale.cmap].resampled(_COLOURS).with_extremes(bad=_MISSING, over=scale.over)
 
 
 def legible(text: str) -> str:
@@ -41,12 +47,13 @@ def legible(text: str) -> str:
     return "".join(c if ord(c) in known and c.isprintable() else "□" for c in str(text))
 
 
-def add_slide(ax: Axes, view: View) -> None:
-    """Show the slide in um, y down, exactly as wide and high as `view`."""
+def add_slide(ax: Axes, view: View, *, veil: float = 0.0) -> None:
+    """Show the slide in um, y down, exactly as wide and high as `view`; `veil` is the share of white over it, 0-1."""
     left, top = view.x, view.y
     extent = (left, left + view.width, top + view.height, top)
     if view.pixels is not None:
-        ax.imshow(view.pixels, extent=extent, interpolation="antialiased", aspect="equal")
+        pixels = (view.pixels * (1 - veil) + 255 * veil).astype(np.uint8) if veil else view.pixels
+        ax.imshow(pixels, extent=extent, interpolation="antialiased", aspect="equal")
     ax.set_xlim(extent[0], extent[1])
     ax.set_ylim(extent[2], extent[3])
     ax.set_aspect("equal")
@@ -64,8 +71,8 @@ def add_layer(ax: Axes, layer: Layer) -> Collection:
 
 
 def add_outlines(ax: Axes, places: Places) -> None:
-    """Draw the outline of every place."""
-    for colour, linewidth in _OUTLINE:
+    """Draw the outline of every place; touching squares get hairlines, so that the tissue stays in sight."""
+    for colour, linewidth in _HAIRLINE if places.shape == "square" else _OUTLINE:
         found = _shapes(ax, places, linewidth=linewidth)
         found.set_facecolor("none")
         found.set_edgecolor(colour)
@@ -77,8 +84,10 @@ def _shapes(ax: Axes, places: Places, *, linewidth: float) -> Collection:
     xy, size = places.xy_um, places.size_um
     if places.shape == "circle":
         n = np.full(len(xy), size)
+        # Soft edges cost most of a picture's bytes; where there are thousands of spots they are too small to be seen.
+        style = {"linewidths": linewidth, "antialiaseds": len(xy) <= _SOFT_EDGES}
         return EllipseCollection(
-            n, n, np.zeros(len(xy)), units="xy", offsets=xy, offset_transform=ax.transData, linewidths=linewidth
+            n, n, np.zeros(len(xy)), units="xy", offsets=xy, offset_transform=ax.transData, **style
         )
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (size / 2)
     # Without antialiasing: squares that touch would otherwise show seams.
@@ -106,11 +115,27 @@ def overlay_png(view: View, *, layer: Layer | None = None, outlines: Places | No
         add_layer(ax, layer)
     if outlines is not None:
         add_outlines(ax, outlines)
-    return png(figure, transparent=True)
+    return _smallest(png(figure, transparent=True))
 
 
 def png(figure: Figure, *, transparent: bool = False, dpi: float | None = None) -> bytes:
     """Return a figure as PNG bytes without a time or a version in it: same figure, same bytes."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", transparent=transparent, dpi=dpi or "figure", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _smallest(data: bytes) -> bytes:
+    """Return the same pixels with a palette where 256 colours are enough: about a third of the bytes."""
+    pixels = np.asarray(Image.open(BytesIO(data)).convert("RGBA"))
+    # What is wholly transparent has no colour worth keeping.
+    packed = np.where(pixels[..., 3] == 0, 0, pixels.view(np.uint32)[..., 0])
+    found, index = np.unique(packed, return_inverse=True)
+    if len(found) > 256:
+        return data
+    picture = Image.fromarray(index.reshape(packed.shape).astype(np.uint8), mode="P")
+    palette = found.astype(np.uint32).view(np.uint8).reshape(-1, 4)
+    picture.putpalette(palette[:, :3].tobytes())
+    buffer = BytesIO()
+    picture.save(buffer, "PNG", optimize=True, transparency=palette[:, 3].tobytes())
     return buffer.getvalue()

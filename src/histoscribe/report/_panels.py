@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from histoscribe.core import keys
+from histoscribe.report._atlas import is_flat
 from histoscribe.report._draw import colours, overlay_png, png
 from histoscribe.report._verdict import number
 from histoscribe.report._words import Text
@@ -80,8 +81,8 @@ def panel(atlas: Atlas, layer: Layer, *, gene: str = "", span: float = 0.0) -> P
     """Draw one layer; `span` is what the colours of the predicted values span, to judge a width by."""
     scale, kind, flat = layer.scale, Text(f"kind_{layer.kind}"), False
     note = Text("residual_legend") if layer.kind == "residual" else None
-    if layer.kind == "interval" and np.ptp(layer.values) < 1e-6 * max(1.0, float(np.abs(layer.values).max())):
-        note, flat = Text("flat_width", value=number(float(layer.values[0])), span=number(span)), True
+    if layer.kind == "interval" and is_flat(layer.values):
+        note, flat = Text("flat_width", value=number(float(np.median(layer.values))), span=number(span)), True
     if layer.kind == "ood":
         note = Text("ood_legend")
     digits = 0 if layer.kind == "ood" else 2

@@ -23,6 +23,8 @@ Level = Literal["good", "warn", "bad", "info"]
 
 #: Below this share of its score without depth, the score is mostly depth; at or above the second, depth alone would do.
 _KEPT, _SUFFICES = 0.5, 0.9
+#: A control this near to the model in both headline scores does as well: nothing a reader could see.
+_TIE = 0.005
 #: Levels that need no apology for being coarse.
 _FINE = 0.9
 
@@ -39,7 +41,8 @@ def number(value: float, digits: int = 2) -> str:
     """Write a number with a true minus sign; a dash where there is none."""
     if not np.isfinite(value):
         return "–"
-    return f"{value + 0.0:.{digits}f}".replace("-", "−")
+    # Adding 0 turns the -0.0 that rounding leaves into 0.
+    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def verdict(
@@ -95,15 +98,16 @@ def _controls(evaluation: Evaluation | None) -> Statement:
     if not len(rivals):
         return Statement("warn", (Text("v_no_controls", own=number(own["pcc_gene"], 3)),))
     best = rivals["pcc_gene"].astype(float).fillna(-np.inf).idxmax()
+    ties = all(float(rivals.loc[best, metric]) >= float(own[metric]) - _TIE for metric in HEADLINES)
     text = Text(
-        "v_wins",
+        "v_ties" if ties else "v_wins",
         own=number(own["pcc_gene"], 3),
         partial=number(own["depth_partial_pcc_gene"], 3),
         control=control_name(str(best)),
         value=number(rivals.loc[best, "pcc_gene"], 3),
         control_partial=number(rivals.loc[best, "depth_partial_pcc_gene"], 3),
     )
-    return Statement("good", (text,))
+    return Statement("warn" if ties else "good", (text,))
 
 
 def _trust(atlas: Atlas, evaluation: Evaluation | None) -> Statement:

@@ -134,7 +134,8 @@ def _canvas(atlas: Atlas, columns: int, *, scale: float = 1.0) -> Figure:
 
 
 def _panel(figure: Figure, ax: Any, atlas: Atlas, layer: Layer) -> None:
-    add_slide(ax, atlas.view)
+    # Dark values would drown in haematoxylin.
+    add_slide(ax, atlas.view, veil=0.5)
     drawn = add_layer(ax, layer)
     add_scale_bar(ax, atlas.view)
     ax.set_title(_TITLES[layer.kind], fontsize=9)

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -265,3 +266,13 @@ def _without(prediction, column):
     copy = prediction.copy()
     del copy.var[column]
     return copy
+
+
+def test_wrong_places_are_a_warning_with_every_finding(measured, tmp_path, monkeypatch):
+    found = SimpleNamespace(verdict="wrong", share_on_tissue=0.4, problems=("x and y are <swapped>.",))
+    monkeypatch.setattr("histoscribe.report._report._check", lambda _: found)
+    made = page(report(predict(measured), measured=measured, path=tmp_path / "r.html"))
+    warnings = [e["text"] for e in made.all("li", **{"class": "bad"})]
+    assert any("do not lie where they should" in text for text in warnings)
+    assert "The measured places are wrong (40 % lie on tissue)" in made.text
+    assert [e["text"] for e in made.all("ul", **{"class": "problems"})] == ["x and y are <swapped>."]

@@ -112,6 +112,8 @@ def test_intervals_state_level_and_units(measured):
     assert "No intervals. 1 donor " in none
 
 
-@pytest.mark.parametrize(("value", "text"), [(-0.031, "−0.03"), (0.0, "0.00"), (-0.0, "0.00"), (-0.004, "0.00"), (np.nan, "–")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.031, "−0.03"), (0.0, "0.00"), (-0.0, "0.00"), (-0.004, "0.00"), (np.nan, "–")]
+)
 def test_numbers_are_written_with_a_true_minus(value, text):
     assert number(value) == text

@@ -43,6 +43,7 @@ def test_update_then_accept_one_and_ignore_the_other(papers, catalogue):
     told = papers("update", "--follow")
     assert told.exit_code == 0
     assert "Crossref: 1 read since" in told.output
+    assert "Crossref: 0 catalogued works followed up" in told.output
     assert "2 waiting" in told.output
     entries = json.loads(papers("queue", "--json").output)
     wanted, other = entries
@@ -51,6 +52,7 @@ def test_update_then_accept_one_and_ignore_the_other(papers, catalogue):
     assert "https://api.crossref.org" in shown
     accepted = papers("queue", "accept", wanted["key"], "--task", "expression-prediction")
     assert "wrote" in accepted.output
+    assert "tasks: [here]" in next((catalogue.folder / "papers").iterdir()).read_text()
     ignored = papers("queue", "ignore", other["key"], "--reason", "a survey of another field")
     assert ignored.output.startswith("ignored: Whole slide")
     assert papers("queue").output == "0 of 0 waiting, 1 ignored.\n"

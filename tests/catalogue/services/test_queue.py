@@ -322,7 +322,7 @@ def test_an_accepted_work_is_a_record_that_the_check_finds_clean(server, run, pa
     assert paper.id == "histpred-2025"
     assert (paper.method.name, paper.status, paper.venue.name) == ("HistPred", "published", "Nature Communications")
     assert (paper.doi, paper.arxiv, paper.year, paper.pages) == ("10.1038/s41467-1", "2412.00001", 2025, "12-20")
-    assert paper.tasks == ["expression-prediction"]
+    assert (paper.tasks, paper.provenance["tasks"]) == (["expression-prediction"], ["title"])
     assert paper.modality.organs == ["breast"]
     assert [v.kind for v in paper.versions] == ["preprint", "article"]
     assert paper.provenance["title"] == ["https://api.crossref.org/works/10.1038/s41467-1"]

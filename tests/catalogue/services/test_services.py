@@ -183,6 +183,22 @@ def test_a_document_type_is_refused_before_any_entity_is_read(server, web, fault
         search("arxiv", server, web)
 
 
+@pytest.mark.parametrize("media", ["text/html", "text/plain", ""])
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_good_reply_under_a_wrong_content_type_is_refused(server, web, name, media):
+    status, _, body = ONE[name]
+    server.routes[PATHS[name]] = (status, {"Content-Type": media}, body)
+    with pytest.raises(ServiceError, match="answered with .* instead of"):
+        search(name, server, web)
+
+
+def test_a_feed_nested_absurdly_is_refused_by_name(server, web):
+    entry = atom_entry().replace("</entry>", "<x>" * 200 + "</x>" * 200 + "</entry>")
+    server.routes["/query"] = atom(entry)
+    with pytest.raises(ServiceError, match="nested deeper than 100"):
+        search("arxiv", server, web)
+
+
 JUNK = [None, 3, "x", [], {}, {"title": None}, {"title": 7, "id": [], "source": {}, "DOI": 3}, [[["a"]]]]
 
 

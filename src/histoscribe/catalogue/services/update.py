@@ -61,8 +61,8 @@ class Heard:
     def line(self) -> str:
         """Return one line."""
         told = ", ".join(f"{n} {what}" for what, n in self.counts.items() if n)
-        when = f" since {self.since}" if self.since else ""
-        parts = [f"{self.n_read} read{when}", told, f"{self.n_skipped} without title or id" if self.n_skipped else ""]
+        read = f"{self.n_read} read since {self.since}" if self.since else f"{self.n_read} catalogued works followed up"
+        parts = [read, told, f"{self.n_skipped} without title or id" if self.n_skipped else ""]
         tail = [f"FAILED: {self.error}"] if self.error else [self.note] if self.note else []
         return f"{self.label}: " + "; ".join([p for p in parts if p] + tail)
 
@@ -236,7 +236,7 @@ def accept(
             msg = f"entry {entry.key} is catalogued as {known}. Ignore it, or mend that record."
             raise DataError(msg)
         chosen = role or entry.role
-        return paper_from(entry.works, catalogue, today=today.isoformat(), tasks=tasks or entry.tasks, role=chosen)  # type: ignore[arg-type]
+        return paper_from(entry.works, catalogue, today=today.isoformat(), tasks=tasks, role=chosen)  # type: ignore[arg-type]
     paper = catalogue.paper(entry.about or "").model_copy(deep=True)
     work = entry.works[0]
     provenance = defaultdict(list, paper.provenance)

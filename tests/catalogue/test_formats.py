@@ -115,7 +115,8 @@ def test_a_parser_written_from_the_format_reads_our_ris(catalogue):
 
 def test_bibtex_of_other_tools_is_understood():
     text = r"""@inproceedings{chung2024, title = {Accurate {HEST} {\"o}f 50\% H\&E},
-      author = "P{\'e}rez, Jos{\'e} and van der Berg, Jan and others", booktitle = {Proc. {CVPR}}, pages = {11591--11600}, year = 2024,
+      author = "P{\'e}rez, Jos{\'e} and van der Berg, Jan and others",
+      booktitle = {Proc. {CVPR}}, pages = {11591--11600}, year = 2024,
       doi = {https://doi.org/10.1000/ABC}, eprint = {2403.07592v2}}"""
     (entry,) = bibtex.read(text)
     assert entry.title == "Accurate HEST öf 50% H&E"

@@ -54,7 +54,7 @@ def size(catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def paper(catalogue: Catalogue) -> Iterator[Finding]:
-    """The paper that presents a data set is not older than the arrays it was made with, nor another data set's."""
+    """Two records of one data set name the same paper, and the address does not lead to another one."""
     for dataset in catalogue.datasets.values():
         record = catalogue.papers.get(dataset.paper or "")
         names = {name.casefold() for name in (dataset.name, *dataset.aliases)}

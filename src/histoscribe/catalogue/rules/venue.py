@@ -59,7 +59,7 @@ def venue_url(catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def year_arxiv(catalogue: Catalogue) -> Iterator[Finding]:
-    """A preprint is of its number's year; an article follows within two years, or an authority confirms its year."""
+    """A preprint is of its number's year; an article follows by the next year, or an authority confirms its year."""
     for paper in catalogue.papers.values():
         if not paper.arxiv or not is_arxiv(paper.arxiv) or paper.year is None:
             continue

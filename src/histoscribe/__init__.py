@@ -21,7 +21,7 @@ _PUBLIC = {
     "open_slide": "histoscribe.slide:open_slide",
     "predict": "histoscribe.methods.apply:predict",
     "read": "histoscribe.io:read",
-    "report": "histoscribe.report:report",
+    "report": "histoscribe.reports:report",
     "testing": "histoscribe.testing:",
     "tile": "histoscribe.tiles:tile",
 }
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from histoscribe.methods.bundle import Bundle as Bundle
     from histoscribe.methods.calibration import calibrate as calibrate
     from histoscribe.methods.train import fit as fit
-    from histoscribe.report import report as report
+    from histoscribe.reports import report as report
     from histoscribe.slide import open_slide as open_slide
     from histoscribe.tiles import tile as tile
     from histoscribe.tiles.check import check as check
@@ -79,7 +79,7 @@ def __getattr__(name: str) -> Any:
     value = import_module(module)
     if attribute:
         value = getattr(value, attribute)
-        # Importing the submodule histoscribe.report binds the module to this name; the function must win.
+        # Remember it: the next look-up is then an ordinary attribute.
         globals()[name] = value
     return value
 

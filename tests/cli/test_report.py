@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from histoscribe.cli import app
 from histoscribe.core.errors import DataError, GeneError
 from histoscribe.testing import make_section
-from report.example import predict
+from reports.example import predict
 
 
 def run(*arguments):

@@ -30,7 +30,7 @@ def demo(
     from histoscribe.io import read
     from histoscribe.methods.apply import predict
     from histoscribe.methods.train import fit
-    from histoscribe.report import report
+    from histoscribe.reports import report
 
     start = time.perf_counter()
 

@@ -32,7 +32,7 @@ def report(
     from histoscribe import bench
     from histoscribe.bench._inputs import load_prediction
     from histoscribe.io import read_spec, read_specs
-    from histoscribe.report import report as write
+    from histoscribe.reports import report as write
 
     if train and measured is None:
         msg = "--train is for the controls of an evaluation, and there is none. Give --measured as well."

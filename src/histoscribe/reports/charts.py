@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from histoscribe.core import keys
-from histoscribe.report._draw import legible
-from histoscribe.report._facts import Facts
+from histoscribe.reports._draw import legible
+from histoscribe.reports._facts import Facts
 
 if TYPE_CHECKING:
     from anndata import AnnData

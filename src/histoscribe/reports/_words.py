@@ -24,7 +24,7 @@ LANGUAGES: dict[Lang, str] = {"en": "en", "zh": "zh-Hans"}
 @cache
 def words() -> Mapping[str, Mapping[Lang, str]]:
     """Return key -> language -> sentence."""
-    return tomllib.loads(files("histoscribe.report").joinpath("words.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(files("histoscribe.reports").joinpath("words.toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, init=False)

@@ -9,12 +9,12 @@ import numpy as np
 
 from histoscribe.bench import CONTROLS
 from histoscribe.core import keys
-from histoscribe.report._words import Text, words
-from histoscribe.report.charts import HEADLINES
+from histoscribe.reports._words import Text, words
+from histoscribe.reports.charts import HEADLINES
 
 if TYPE_CHECKING:
     from histoscribe.bench import Evaluation
-    from histoscribe.report._atlas import Atlas
+    from histoscribe.reports._atlas import Atlas
     from histoscribe.tiles.check import CheckReport
 
 __all__ = ["Statement", "control_name", "number", "verdict"]

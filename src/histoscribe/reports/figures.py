@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from histoscribe.core import keys
 from histoscribe.core.errors import DataError
-from histoscribe.report._atlas import UNLIKE, Atlas
-from histoscribe.report._draw import add_layer, add_outlines, add_scale_bar, add_slide, legible
+from histoscribe.reports._atlas import UNLIKE, Atlas
+from histoscribe.reports._draw import add_layer, add_outlines, add_scale_bar, add_slide, legible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from histoscribe.core.pixels import PixelSource
     from histoscribe.core.section import Section
-    from histoscribe.report._atlas import Layer
+    from histoscribe.reports._atlas import Layer
 
 __all__ = ["map_figure", "ood_figure", "overlay_figure"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from histoscribe.encoders import ENCODERS
 from histoscribe.methods import EXPRESSION
-from histoscribe.report._words import Text
+from histoscribe.reports._words import Text
 
 if TYPE_CHECKING:
-    from histoscribe.report._facts import Facts
+    from histoscribe.reports._facts import Facts
 
 __all__ = ["bibtex", "papers"]
 

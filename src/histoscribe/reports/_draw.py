@@ -14,15 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from PIL import Image
 
-from histoscribe.report._view import scale_bar_um
+from histoscribe.reports._view import scale_bar_um
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import Collection
     from matplotlib.colors import Colormap
 
-    from histoscribe.report._atlas import Layer, Scale
-    from histoscribe.report._view import Places, View
+    from histoscribe.reports._atlas import Layer, Scale
+    from histoscribe.reports._view import Places, View
 
 __all__ = ["add_layer", "add_outlines", "add_scale_bar", "add_slide", "colours", "legible", "overlay_png", "png"]
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from histoscribe.report._facts import Facts
+    from histoscribe.reports._facts import Facts
 
 __all__ = ["commands", "spec_text"]
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histoscribe.io import parse_spec
-from histoscribe.report._facts import Facts
-from histoscribe.report._genes import choose_genes
-from histoscribe.report._repeat import commands, spec_text
-from report.example import predict
+from histoscribe.reports._facts import Facts
+from histoscribe.reports._genes import choose_genes
+from histoscribe.reports._repeat import commands, spec_text
+from reports.example import predict
 
 VALUES = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12), st.booleans(), st.integers()

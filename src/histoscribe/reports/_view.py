@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from histoscribe.core.pixels import PixelSource
     from histoscribe.core.section import Section
-    from histoscribe.report._facts import Facts
+    from histoscribe.reports._facts import Facts
 
 __all__ = ["Places", "View", "find_slide", "scale_bar_um"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from histoscribe.bench import evaluate
 from histoscribe.testing import make_section
-from report.example import predict
+from reports.example import predict
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from histoscribe.report._report import report
-from histoscribe.report.charts import ceiling_figure, controls_figure, trust_figure
-from histoscribe.report.figures import map_figure, ood_figure, overlay_figure
+from histoscribe.reports._report import report
+from histoscribe.reports.charts import ceiling_figure, controls_figure, trust_figure
+from histoscribe.reports.figures import map_figure, ood_figure, overlay_figure
 
 __all__ = [
     "ceiling_figure",

@@ -17,16 +17,16 @@ from markupsafe import Markup
 from histoscribe.bench._inputs import load_prediction
 from histoscribe.core import keys
 from histoscribe.core.files import atomic_path
-from histoscribe.report._atlas import Atlas
-from histoscribe.report._cite import bibtex, papers
-from histoscribe.report._genes import choose_genes
-from histoscribe.report._panels import chart_uri, gene_card, ood_panel, places_uri, slide_uri
-from histoscribe.report._repeat import commands
-from histoscribe.report._tables import control_rows, shown_metrics, trust_columns, trust_rows
-from histoscribe.report._verdict import verdict
-from histoscribe.report._view import scale_bar_um
-from histoscribe.report._words import Text, attribute
-from histoscribe.report.charts import HEADLINES, ceiling_figure, controls_figure, trust_figure
+from histoscribe.reports._atlas import Atlas
+from histoscribe.reports._cite import bibtex, papers
+from histoscribe.reports._genes import choose_genes
+from histoscribe.reports._panels import chart_uri, gene_card, ood_panel, places_uri, slide_uri
+from histoscribe.reports._repeat import commands
+from histoscribe.reports._tables import control_rows, shown_metrics, trust_columns, trust_rows
+from histoscribe.reports._verdict import verdict
+from histoscribe.reports._view import scale_bar_um
+from histoscribe.reports._words import Text, attribute
+from histoscribe.reports.charts import HEADLINES, ceiling_figure, controls_figure, trust_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,7 +187,7 @@ def _controls(evaluation: Evaluation) -> dict[str, Any]:
 @cache
 def _environment() -> Environment:
     found = Environment(
-        loader=PackageLoader("histoscribe.report"),
+        loader=PackageLoader("histoscribe.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -199,7 +199,7 @@ def _environment() -> Environment:
 
 @cache
 def _assets() -> dict[str, Any]:
-    folder = files("histoscribe.report").joinpath("templates")
+    folder = files("histoscribe.reports").joinpath("templates")
     style, script = (folder.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     # The page allows this one script, by its hash, and no network at all: a name that smuggles in markup stays inert.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

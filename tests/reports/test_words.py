@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from histoscribe.bench import CONTROLS
 from histoscribe.metrics import METRICS
-from histoscribe.report._words import LANGUAGES, Text, attribute, words
+from histoscribe.reports._words import LANGUAGES, Text, attribute, words
 
 #: Keys that are put together from a prefix and a name at run time.
 BUILT = ("about_", "bare_", "control_", "h_", "kind_", "level_", "m_", "metric_", "unit_", "v_ood_", "why_")
@@ -42,7 +42,7 @@ def test_every_control_is_named_and_explained(name):
 
 
 def test_no_sentence_is_left_over():
-    folder = files("histoscribe.report")
+    folder = files("histoscribe.reports")
     sources = [p.read_text(encoding="utf-8") for p in folder.iterdir() if p.name.endswith(".py")]
     used = set(re.findall(r'"([a-z_0-9-]+)"', "\n".join(sources)))
     page = folder.joinpath("templates", "report.html.j2").read_text(encoding="utf-8")

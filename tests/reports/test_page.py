@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from histoscribe.core.errors import CoordinateError, DataError, GeneError, StorageError
-from histoscribe.report import report
+from histoscribe.reports import report
 from histoscribe.testing import ArraySlide, make_section
-from report.example import predict
+from reports.example import predict
 
 VOID = {"meta", "link", "img", "br", "input", "wbr", "hr"}
 
@@ -270,7 +270,7 @@ def _without(prediction, column):
 
 def test_wrong_places_are_a_warning_with_every_finding(measured, tmp_path, monkeypatch):
     found = SimpleNamespace(verdict="wrong", share_on_tissue=0.4, problems=("x and y are <swapped>.",))
-    monkeypatch.setattr("histoscribe.report._report._check", lambda _: found)
+    monkeypatch.setattr("histoscribe.reports._report._check", lambda _: found)
     made = page(report(predict(measured), measured=measured, path=tmp_path / "r.html"))
     warnings = [e["text"] for e in made.all("li", **{"class": "bad"})]
     assert any("do not lie where they should" in text for text in warnings)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from histoscribe.report._atlas import Atlas
-from histoscribe.report._verdict import number, verdict
-from report.example import predict
+from histoscribe.reports._atlas import Atlas
+from histoscribe.reports._verdict import number, verdict
+from reports.example import predict
 
 
 def say(prediction, evaluation=None):

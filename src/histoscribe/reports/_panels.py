@@ -12,18 +12,18 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from histoscribe.core import keys
-from histoscribe.report._atlas import is_flat
-from histoscribe.report._draw import colours, overlay_png, png
-from histoscribe.report._verdict import number
-from histoscribe.report._words import Text
+from histoscribe.reports._atlas import is_flat
+from histoscribe.reports._draw import colours, overlay_png, png
+from histoscribe.reports._verdict import number
+from histoscribe.reports._words import Text
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
     from histoscribe.bench import Evaluation
-    from histoscribe.report._atlas import Atlas, Layer
-    from histoscribe.report._genes import Shown
+    from histoscribe.reports._atlas import Atlas, Layer
+    from histoscribe.reports._genes import Shown
 
 __all__ = ["GeneCard", "Panel", "chart_uri", "gene_card", "ood_panel", "panel", "places_uri", "slide_uri"]
 

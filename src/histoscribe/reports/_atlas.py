@@ -12,8 +12,8 @@ from histoscribe.bench._match import match, target_of
 from histoscribe.core import keys
 from histoscribe.core.errors import GeneError
 from histoscribe.core.registry import did_you_mean
-from histoscribe.report._facts import Facts
-from histoscribe.report._view import Places, View, find_slide
+from histoscribe.reports._facts import Facts
+from histoscribe.reports._view import Places, View, find_slide
 
 if TYPE_CHECKING:
     from pathlib import Path

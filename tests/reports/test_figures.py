@@ -11,7 +11,7 @@ from matplotlib._pylab_helpers import Gcf
 from PIL import Image
 
 from histoscribe.core.errors import DataError
-from histoscribe.report import (
+from histoscribe.reports import (
     ceiling_figure,
     controls_figure,
     map_figure,
@@ -19,10 +19,10 @@ from histoscribe.report import (
     overlay_figure,
     trust_figure,
 )
-from histoscribe.report._atlas import Atlas, Layer, Scale
-from histoscribe.report._draw import legible, overlay_png
-from histoscribe.report._view import Places, View, scale_bar_um
-from report.example import predict
+from histoscribe.reports._atlas import Atlas, Layer, Scale
+from histoscribe.reports._draw import legible, overlay_png
+from histoscribe.reports._view import Places, View, scale_bar_um
+from reports.example import predict
 
 
 def pixels(view, layer, max_px):
@@ -153,7 +153,7 @@ def test_scale_bar_is_a_round_length(width, bar):
 
 
 def test_a_picture_of_few_colours_loses_none_in_its_palette(rng):
-    from histoscribe.report._draw import _smallest
+    from histoscribe.reports._draw import _smallest
 
     pixels = np.zeros((40, 50, 4), dtype=np.uint8)
     pixels[5:30, 5:40] = rng.integers(0, 6, (25, 35, 4)) * [40, 30, 20, 0] + [0, 0, 0, 255]

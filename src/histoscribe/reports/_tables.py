@@ -9,8 +9,8 @@ import numpy as np
 
 from histoscribe.core import keys
 from histoscribe.metrics import METRICS
-from histoscribe.report._verdict import control_name, number
-from histoscribe.report._words import Text, words
+from histoscribe.reports._verdict import control_name, number
+from histoscribe.reports._words import Text, words
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -69,7 +69,7 @@ def test_a_flip_is_named_where_every_mirror_image_lies_on_tissue(real):
     section = real["kidney"]
     x, y = section.xy.T
     report = check(placed(section, np.column_stack([section.slide.size[0] - x, y])))
-    assert report.share_on_tissue > 0.99
+    assert report.share_on_tissue > 0.95
     assert report.suggestion.name == "flip x"
 
 

@@ -301,9 +301,15 @@ def _searched(
 ) -> Candidate | None:
     """Return another scale, or a shift, where the recorded coordinates cannot be right or cannot be confirmed."""
     found = None
-    if rescale or recorded.inside < 1 or recorded.share < 0.5 or outline.recall(recorded.share) < MIN_RECALL:
+    collapsed = outline.recall(recorded.share) < MIN_RECALL
+    # A section that merely slipped keeps most of its observations on tissue.
+    slipped = not rescale and recorded.share >= 0.5
+    if slipped:
+        found = shifted(section, evidence)
+    if found is None and (rescale or recorded.inside < 1 or recorded.share < 0.5 or collapsed):
         found = rescaled(section, outline, evidence)
-    found = found or shifted(section, evidence)
+    if found is None and not slipped:
+        found = shifted(section, evidence)
     if found is None:
         return None
     candidate = _place(section, found, outline, evidence)
@@ -318,7 +324,7 @@ def _outline_decides(recorded: Candidate, rivals: tuple[Candidate, ...], outline
     return (
         outline.found
         and recorded.inside == 1
-        and recorded.share >= 0.5
+        and recorded.share >= 0.9
         and covered
         and recorded.share - best >= SHARE_MARGIN
     )

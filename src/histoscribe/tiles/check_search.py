@@ -81,8 +81,6 @@ def rescaled(section: Section, outline: Outline, evidence: Agreement | None) -> 
 
     Outlines sieve the candidates; local agreement decides where there is any, else a fit of 0.7 of the outline.
     """
-    assert section.slide is not None
-    size = section.slide.size
     factors = [float(f) for f in section.table.uns.get(keys.UNS, {}).get("scale_factors", []) if 0 < f < 1]
     pitch = pitch_px(section)
 
@@ -104,8 +102,25 @@ def rescaled(section: Section, outline: Outline, evidence: Agreement | None) -> 
             return found
     # 0.7 % apart: agreement is lost with an error of 2 %.
     grid = possible(np.concatenate([exact, np.exp(np.arange(np.log(0.02), np.log(50), 0.007))]))
-    rng = np.random.default_rng(0)
-    few = section.xy[rng.permutation(section.n_obs)[:500]]
+    scored = _scored(section, outline, grid)
+    if not scored:
+        return None
+    top = scored[0][0]
+    if evidence is None:
+        return scored[0][1] if top >= 0.7 and outline.found else None
+    near = [c for score, c in scored if score >= 0.6 * top][:_MAX_EVALUATED]
+    found = _best(near, section, evidence)
+    if found is None:
+        return None
+    finer = [found.scaled(found.scale * (1 + d)) for d in np.arange(-0.006, 0.0061, 0.001)]
+    return _best(finer, section, evidence)
+
+
+def _scored(section: Section, outline: Outline, grid: np.ndarray) -> list[tuple[float, Transformation]]:
+    """Score every scale in every symmetry that keeps the observations in the image by the outline, best first."""
+    assert section.slide is not None
+    size = section.slide.size
+    few = section.xy[np.random.default_rng(0).permutation(section.n_obs)[:500]]
     scored: list[tuple[float, Transformation]] = []
     for symmetry in symmetries():
         # A placement that reaches far outside cannot be right, and its mirror image neither: sieve by extent first.
@@ -115,18 +130,7 @@ def rescaled(section: Section, outline: Outline, evidence: Agreement | None) -> 
             xy = candidate(few, size)
             if outline.inside(xy).mean() >= 0.98:
                 scored.append((outline.f1(float(outline.on(xy).mean()), float(scale)), candidate))
-    if not scored:
-        return None
-    top = max(score for score, _ in scored)
-    scored = sorted(scored, key=lambda item: -item[0])
-    if evidence is None:
-        return scored[0][1] if top >= 0.7 and outline.found else None
-    near = [c for score, c in scored if score >= 0.6 * top][:_MAX_EVALUATED]
-    found = _best(near, section, evidence)
-    if found is None:
-        return None
-    finer = [found.scaled(found.scale * (1 + d)) for d in np.arange(-0.006, 0.0061, 0.001)]
-    return _best(finer, section, evidence)
+    return sorted(scored, key=lambda item: -item[0])
 
 
 def shifted(section: Section, evidence: Agreement | None) -> Transformation | None:

@@ -224,7 +224,7 @@ def check(section: Section) -> CheckReport:
         reason += "; every mirror image puts clearly fewer on tissue"
     elif verdict == "cannot tell":
         reason += (
-            "; mirror images put about as many on tissue"
+            "; the outline of the tissue does not decide either"
             if recorded.share >= 0.9
             else "; look at the overlay (--overlay)"
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from histoscribe.methods.bundle import Bundle
 
 
 def fit(
@@ -59,20 +62,26 @@ def fit(
     )
     level_text = "no interval: too few units" if summary["level"] is None else f"intervals at {summary['level']:.0%}"
     typer.echo(f"held out {n} {unit}(s): {summary['trusted']} genes trusted; {level_text}")
+    if summary["donor_assumed"]:
+        names = ", ".join(summary["donor_assumed"])
+        typer.echo(
+            f"note: no donor was stated for {names}; each counts as its own. Give ?donor=... where they share one."
+        )
     if unit != "donor":
         typer.echo("note: one donor only, so neither flags nor intervals speak for a new donor.")
 
 
-def _summary(bundle: object, out: Path) -> dict[str, object]:
-    cal = bundle.calibration  # type: ignore[attr-defined]
-    training = bundle.provenance["training"]  # type: ignore[attr-defined]
-    strengths = getattr(bundle.predictor, "strengths_", None)  # type: ignore[attr-defined]
+def _summary(bundle: Bundle, out: Path) -> dict[str, object]:
+    cal = bundle.calibration
+    training = bundle.provenance["training"]
+    strengths = getattr(bundle.predictor, "strengths_", None)
     return {
         "bundle": str(out),
-        "digest": bundle.digest(),  # type: ignore[attr-defined]
-        "genes": len(bundle.genes),  # type: ignore[attr-defined]
+        "digest": bundle.digest(),
+        "genes": len(bundle.genes),
         "n_obs": sum(t["n_obs"] for t in training),
         "donors": sorted({t["donor"] for t in training}),
+        "donor_assumed": [t["name"] for t in training if not t["donor_stated"]],
         "sections": [t["name"] for t in training],
         "calibration_unit": cal.unit,
         "n_units": cal.n_units,

@@ -42,8 +42,8 @@ class Bundle:
     calibration
         What held-out donors say about it.
     provenance
-        ``training`` (list of name, donor, n_obs, mpp, reader, path, options, digest), ``species``, ``licence``,
-        ``synthetic``, ``code`` (version that fitted it).
+        ``training`` (list of name, donor, donor_stated, n_obs, mpp, reader, path, options, digest), ``species``,
+        ``licence``, ``synthetic``, ``code`` (version that fitted it).
     """
 
     predictor: Predictor
@@ -178,6 +178,7 @@ def provenance(sections: Sequence[Section]) -> dict[str, Any]:
     for s in sections:
         origin = s.origin
         entry = {"name": s.name, "donor": s.donor, "n_obs": s.n_obs, "mpp": s.mpp, "platform": s.platform}
+        entry["donor_stated"] = bool(s.table.uns.get(keys.UNS, {}).get("donor_stated", True))
         if origin is not None:
             entry |= {
                 "reader": origin.reader,

@@ -23,7 +23,7 @@ def study(tmp_path_factory):
     specs = []
     for donor in range(3):
         image = write_visium(make_section(donor, seed=1, size_um=1100.0, mpp=2.0, genes=GENES), root / f"d{donor}")
-        specs.append(f"visium:{root / f'd{donor}'}?image={image}&donor=d{donor}&name=s{donor}&species=synthetic")
+        specs.append(f"visium:{root / f'd{donor}'}?image={image}&donor=d{donor}&name=s{donor}")
     return root, specs
 
 
@@ -110,7 +110,7 @@ def test_a_coarser_slide_is_refused_and_upsampled_only_when_asked(histoscribe, s
 
 def test_a_bundle_of_another_species_or_encoder_is_refused(histoscribe, study, bundle, tmp_path, monkeypatch):
     _, specs = study
-    human = specs[2].replace("species=synthetic", "species=human")
+    human = specs[2] + "&species=human"
     fails(histoscribe("predict", bundle, human, "-o", tmp_path / "p.h5ad"), "'human'", "'synthetic'")
     from histoscribe.encoders.colour import Colour
 

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["assemble", "finite_xy", "open_image", "species_of"]
 
-_SPECIES = {"ENSG": "human", "ENSMUSG": "mouse", "GRCh38": "human", "hg38": "human", "mm10": "mouse", "GRCm39": "mouse"}
+_SPECIES = {
+    # What `testing.write_visium` writes: generated sections are known as such without being told.
+    "synthetic": "synthetic",
+    "ENSG": "human",
+    "ENSMUSG": "mouse",
+    "GRCh38": "human",
+    "hg38": "human",
+    "mm10": "mouse",
+    "GRCm39": "mouse",
+}
 
 
 def open_image(

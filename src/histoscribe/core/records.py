@@ -28,7 +28,7 @@ def code_commit() -> str:
         if git("ls-files", "--error-unmatch", __file__).returncode != 0:
             return version("histoscribe")
         head = git("rev-parse", "HEAD").stdout.strip()
-        dirty = git("status", "--porcelain", "-uno").stdout.strip()
+        dirty = git("status", "--porcelain", "-uno", "--", str(here.parent)).stdout.strip()  # the package alone
     except (OSError, subprocess.SubprocessError):
         return version("histoscribe")
     return head + ("+dirty" if dirty else "")

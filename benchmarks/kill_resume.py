@@ -2,8 +2,8 @@
 
 For each trial the command starts on an empty cache and is killed at four random moments; then it may end. The result
 must be the same to the bit as that of an undisturbed run; a batch that was finished before a kill must still be the
-same file afterwards (a batch computed twice would be a new file); and no file under a final name may be incomplete at any
-moment after a kill.
+same file afterwards (a batch computed twice would be a new file); and no file under a final name may be incomplete at
+any moment after a kill.
 
 Data: the sections given, else her2st C2 where `HISTOSCRIBE_DATA` (default ../shared/data) has it.
 """

@@ -44,7 +44,7 @@ def runs(data: Path) -> dict[str, dict]:
         "her2st": {"train": her2st[:3], "test": her2st[3:], "genes": "250"},
         "mob-animal-2": {"train": mob[:2], "test": mob[2:], "genes": "250"},
         "mob-animal-1": {"train": mob[2:], "test": mob[:2], "genes": "250"},
-        # Podocyte genes fill the glomeruli, UMOD the thick limb, ALDOB the proximal tubule: a reader can check the maps.
+        # Podocyte genes fill the glomeruli, UMOD the thick limb, ALDOB the proximal tubule: maps one can check.
         "kidney": {"train": [east], "test": [west], "genes": "700", "show": "NPHS2,PODXL,UMOD,ALDOB"},
     }
 

@@ -40,6 +40,8 @@ def fit(
     if not no_check:
         for section in loaded:
             section.check().raise_for_problems()
+            if section.slide is not None:
+                section.slide.close()  # it opens again by itself; one decoded slide at a time is enough memory
     bundle = train.fit(
         loaded,
         method,

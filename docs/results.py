@@ -51,6 +51,7 @@ TEXT = {
         ("任务", "点位数", "岭回归", "颜色岭回归", "相邻切片", "阵列 kNN", "深度对照"),
     ),
 }
+BEATEN = ("**Controls that beat the ridge in `pcc_gene`:** ", "**在 `pcc_gene` 上胜过岭回归的对照：**")
 COLUMNS = ("ridge", "colour-ridge", "sister-copy", "array-knn", "log-depth-oracle")
 SETTING = "lite0+colour-112,224,448"
 
@@ -79,12 +80,21 @@ def main() -> int:
 def section(text: tuple[str, str, tuple[str, ...]], language: int) -> str:
     """Return the results section in one language."""
     title, sentence, header = text
+    wins = []
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for run, description in RUNS.items():
         record = json.loads((RECORDS / run / f"{SETTING}.json").read_text(encoding="utf-8"))
         cells = [cell(record["scores"].get(name)) for name in COLUMNS]
+        own = record["scores"]["ridge"]["pcc_gene"]
+        better = [
+            f"{h} {s['pcc_gene']:.3f}"
+            for n, h in zip(COLUMNS[1:], header[3:], strict=True)
+            if (s := record["scores"].get(n)) and (s["pcc_gene"] or 0) > own
+        ]
+        wins += [f"{run}: {', '.join(better)} > {own:.3f}"] if better else []
         lines.append("| " + " | ".join([description[language], str(record["n"]["observations"]), *cells]) + " |")
-    return "\n".join([title, sentence, *lines]) + "\n"
+    first = BEATEN[language] + "; ".join(wins) + ".\n" if wins else ""
+    return "\n".join([title, first, sentence, *lines]) + "\n"
 
 
 def cell(scores: dict[str, float] | None) -> str:

@@ -89,7 +89,7 @@ def section(text: tuple[str, str, tuple[str, ...]], language: int) -> str:
         better = [
             f"{h} {s['pcc_gene']:.3f}"
             for n, h in zip(COLUMNS[1:], header[3:], strict=True)
-            if (s := record["scores"].get(n)) and (s["pcc_gene"] or 0) > own
+            if (s := record["scores"].get(n)) and (s.get("pcc_gene") or 0) > own
         ]
         wins += [f"{run}: {', '.join(better)} > {own:.3f}"] if better else []
         lines.append("| " + " | ".join([description[language], str(record["n"]["observations"]), *cells]) + " |")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -36,9 +37,9 @@ class _Lite0(Encoder):
         self._network: Callable[[np.ndarray], np.ndarray] | None = None
         self._where: Literal["cpu", "cuda"] | None = None
 
+    @abstractmethod
     def _read_weights(self) -> tuple[dict[str, np.ndarray], str]:
         """Return the arrays by state-dict name, and a name of their content."""
-        raise NotImplementedError
 
     def encode(self, tiles: np.ndarray) -> np.ndarray:
         """Encode ``(b, 3, tile_px, tile_px)`` uint8 tiles into ``(b, dim)`` float32."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from histoscribe.catalogue.identifiers import arxiv_of, arxiv_year, doi_of, normalise_title, slug
+from histoscribe.catalogue.naming import free_id, venue_named, venues_of_doi
 from histoscribe.catalogue.schema import Paper
 from histoscribe.catalogue.yamlfile import load_yaml, write_yaml
 from histoscribe.core.errors import DataError
@@ -98,7 +99,7 @@ def draft_identifier(catalogue: Catalogue, text: str) -> Draft:
 
 def draft_entry(catalogue: Catalogue, entry: Entry, *, source: str) -> Draft:
     """Start a record from an imported entry; `source` is an address or key that its facts come from."""
-    venue = _canonical(catalogue, entry.venue) or (_venue_of(catalogue, entry.doi) if entry.doi else None)
+    venue = venue_named(catalogue, [entry.venue]) or (_venue_of(catalogue, entry.doi) if entry.doi else None)
     return _draft(
         catalogue,
         title=entry.title or None,
@@ -152,27 +153,13 @@ def _new_id(catalogue: Catalogue, name: str, year: int | None) -> str:
     head = name.partition(":")[0] if ":" in name[:40] else name
     base = slug(head)[:50].strip("-") or "paper"
     base = base if year is None or base.endswith(str(year)) else f"{base}-{year}"
-    number = 1
-    folder = catalogue.folder / "papers"
-    while (folder / f"{(key := base if number == 1 else f'{base}-{number}')}.yaml").exists():
-        number += 1
-    return key
+    return free_id(catalogue, base)
 
 
 def _venue_of(catalogue: Catalogue, doi: str) -> str | None:
-    hits = [
-        (len(d), name) for name, v in catalogue.venues.items() for d in v.get("doi", []) if doi.lower().startswith(d)
-    ]
-    names = [name for length, name in hits if length == max(hits)[0]]
+    names = venues_of_doi(catalogue, doi)
     # A server that two preprint archives share is named as such in the table.
     return next((name for name in names if " or " in name), names[0] if names else None)
-
-
-def _canonical(catalogue: Catalogue, name: str | None) -> str | None:
-    for canonical, entry in catalogue.venues.items():
-        if name and name.casefold() in {n.casefold() for n in (canonical, *entry.get("aliases", []))}:
-            return canonical
-    return None
 
 
 def save_draft(catalogue: Catalogue, draft: Draft) -> Path:

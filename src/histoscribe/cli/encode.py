@@ -20,7 +20,7 @@ def encode(
     encoder: Annotated[str, typer.Option(help="Encoder; '+' concatenates.")] = "efficientnet-lite0+colour",
     size_um: Annotated[str, typer.Option(help="Tile sides in um, comma-separated; several give context.")] = "112",
     step_um: Annotated[
-        float | None, typer.Option(help="Grid step in um where a slide has no observations; default the first side.")
+        float | None, typer.Option(help="Grid step in um where a slide has no observations; default the smallest side.")
     ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; default OMP_NUM_THREADS, else the free cores, at most 8.")

@@ -15,8 +15,6 @@ ARRAY_ROW: Final = "array_row"
 ARRAY_COL: Final = "array_col"
 #: obs: share of the tile that lies outside the slide, 0-1.
 PADDED: Final = "padded_share"
-#: obs: share of the observation's disc that lies on tissue, 0-1.
-ON_TISSUE: Final = "tissue_share"
 #: obs: out-of-distribution percentile of the tile among held-out training tiles, 0-100.
 OOD: Final = "ood_percentile"
 #: layers: bounds of the prediction interval, in the unit of X.

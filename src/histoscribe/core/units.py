@@ -1,4 +1,4 @@
-"""Micrometres and pixels: the one place where the two are converted and judged."""
+"""Micrometres and pixels: the one place where a scale is judged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from histoscribe.core.errors import ScaleError
 
-__all__ = ["MPP_RANGE", "check_mpp", "um_to_px"]
+__all__ = ["MPP_RANGE", "check_mpp"]
 
 #: um per level-0 pixel that a histology image can plausibly have: oil immersion to a slide overview.
 MPP_RANGE = (0.05, 40.0)
@@ -38,8 +38,3 @@ def check_mpp(mpp: float | None, *, where: str, remedy: str = "Pass mpp=<um per 
         msg = f"{where} states {value:g} um/px, outside the {low:g}-{high:g} um/px of histology images. {remedy}"
         raise ScaleError(msg)
     return value
-
-
-def um_to_px(um: float, mpp: float) -> float:
-    """Convert a length in um to level-0 px."""
-    return um / mpp

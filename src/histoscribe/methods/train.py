@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from histoscribe.encoders import encode
 from histoscribe.methods import expression
 from histoscribe.methods.bundle import Bundle, provenance
@@ -91,7 +93,7 @@ def prepare(
 
     `step_um` is the grid's step where a section has no observations; see `histoscribe.tiles.tile`.
     """
-    sides = [float(s) for s in (size_um if isinstance(size_um, (list, tuple)) else [size_um])]
+    sides = [float(s) for s in np.atleast_1d(size_um)]
     read_mpp = max([min(sides) / tile_px, *(s.mpp for s in sections)])
     encoded = []
     for section in sections:

@@ -72,7 +72,7 @@ def tile(
         msg = f"{what} cannot be laid on section {section.name!r}. Give sizes above 0."
         raise ScaleError(msg)
     if not section.n_obs:
-        section = _over_tissue(section, sides[0] if len(sides) == 1 else min(sides), step_um, min_tissue)
+        section = _over_tissue(section, min(sides), step_um, min_tissue)
     _check_inside(section)
     finest = read_mpp or max(section.mpp, min(sides) / tile_px)
     grid = TileGrid(section.xy, sides, tile_px, section.mpp, float(finest))

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from histoscribe.catalogue.identifiers import ARXIV_DOI, arxiv_of, doi_of, normalise_title, slug
+from histoscribe.catalogue.naming import free_id, venue_named, venues_of_doi
 from histoscribe.catalogue.schema import Claim, Conflict, Method, Modality, Paper, Venue, Version
 from histoscribe.catalogue.services import SERVICES, ServiceError
 from histoscribe.catalogue.services.relevance import terms_of, weigh
@@ -183,15 +184,9 @@ def canonical_venue(work: Work, catalogue: Catalogue) -> str | None:
     """Return the venue as ``venues.yaml`` spells it: by name or alias, else by DOI; else as the service spells it."""
     # "2024 IEEE/CVF Conference on ... (CVPR)", "bioRxiv (Cold Spring Harbor Laboratory)"
     parts = re.fullmatch(r"(.*?)\s*\(([^()]*)\)", work.venue or "")
-    given = {name.casefold() for name in (work.venue, *(parts.groups() if parts else ())) if name}
-    for name, entry in catalogue.venues.items():
-        if given & {n.casefold() for n in (name, *entry.get("aliases", []))}:
-            return name
-    doi = (work.doi or "").lower()
-    fits = {
-        n: max((len(d) for d in v.get("doi", []) if doi.startswith(d)), default=0) for n, v in catalogue.venues.items()
-    }
-    owners = [n for n, length in fits.items() if length and length == max(fits.values())]
+    if named := venue_named(catalogue, (work.venue, *(parts.groups() if parts else ()))):
+        return named
+    owners = venues_of_doi(catalogue, work.doi or "")
     # bioRxiv and medRxiv share their prefixes; their entry for both says that the server was not told.
     both = [n for n in owners if " or " in n]
     if work.kind == "article" and all(catalogue.venues[n]["kind"] == "preprint" for n in owners):
@@ -202,9 +197,7 @@ def canonical_venue(work: Work, catalogue: Catalogue) -> str | None:
 def new_id(title: str, year: int | None, catalogue: Catalogue, *, method: str | None = None) -> str:
     """Return a free id: name of the method or beginning of the title, and the year."""
     stem = slug(method or title)[:48].strip("-") or "paper"
-    base = f"{stem}-{year}" if year else stem
-    free = (f"{base}-{n}" if n > 1 else base for n in range(1, len(catalogue.papers) + 2))
-    return next(name for name in free if name not in catalogue.papers)
+    return free_id(catalogue, f"{stem}-{year}" if year else stem)
 
 
 def _method(title: str) -> str | None:

@@ -60,7 +60,8 @@ def generate(n: int) -> tuple[list[TrainingSection], FeatureSpec]:
         Features(X, spec).attach(table)
         y = (X @ weights + rng.normal(0, 2, (m, N_GENES))).astype(np.float32)
         name = f"donor-{donor}"
-        data.append(TrainingSection(Section(table, None, 1.0, name, name), y, np.full(m, name, dtype=object)))
+        section = Section(table, None, 1.0, name, name)
+        data.append(TrainingSection(section, y, np.zeros_like(y), np.ones(m), np.full(m, name, dtype=object)))
     return data, spec
 
 

@@ -18,8 +18,11 @@ def fit(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Bundle to write.")],
     method: Annotated[str, typer.Option(help="Expression predictor.")] = "ridge",
-    encoder: Annotated[str, typer.Option(help="Encoder; '+' concatenates.")] = "efficientnet-lite0+colour",
-    size_um: Annotated[str, typer.Option(help="Tile sides in um, comma-separated; several give context.")] = "112",
+    preset: Annotated[str | None, typer.Option(help="Named set of the method's parameters, e.g. laptop.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Encoder; '+' concatenates; default the method's own.")] = None,
+    size_um: Annotated[
+        str | None, typer.Option(help="Tile sides in um, comma-separated; several give context; default the method's.")
+    ] = None,
     genes: Annotated[
         str, typer.Option(help="Number of genes of highest mean, or a file with one symbol a line.")
     ] = "250",
@@ -45,8 +48,9 @@ def fit(
     bundle = train.fit(
         loaded,
         method,
+        preset=preset,
         encoder=encoder,
-        size_um=sizes(size_um),
+        size_um=None if size_um is None else sizes(size_um),
         genes=gene_list(genes),
         params=parameters(param or []),
         level=level,

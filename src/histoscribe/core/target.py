@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from histoscribe.core.section import Section
 
-__all__ = ["Target", "choose_panel", "common_genes"]
+__all__ = ["Target", "choose_panel", "common_genes", "panel_counts"]
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,7 @@ class Target:
         GeneError
             If the section lacks some of `genes`.
         """
-        index = section.table.var_names.get_indexer(list(genes))
-        if (index < 0).any():
-            lacking = [g for g, i in zip(genes, index, strict=True) if i < 0]
-            msg = (
-                f"section {section.name!r} lacks {len(lacking)} of {len(genes)} genes ({', '.join(lacking[:3])}). "
-                "Choose genes that all sections measure, or check the symbols and the species."
-            )
-            raise GeneError(msg)
-        counts = sp.csr_matrix(section.table.layers[keys.COUNTS])[:, index].toarray()
-        return self.transform(counts, section.depth)
+        return self.transform(panel_counts(section, genes), section.depth)
 
     def transform(self, counts: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """Transform ``(n, g)`` counts with ``(n,)`` library sizes."""
@@ -68,6 +59,25 @@ class Target:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {"kind": "log1p-rate", "scale": self.scale, "unit": self.unit, "library": "all measured genes"}
+
+
+def panel_counts(section: Section, genes: Sequence[str]) -> np.ndarray:
+    """Return the ``(n, g)`` float32 raw counts of `genes`, in order.
+
+    Raises
+    ------
+    GeneError
+        If the section lacks some of them.
+    """
+    index = section.table.var_names.get_indexer(list(genes))
+    if (index < 0).any():
+        lacking = [g for g, i in zip(genes, index, strict=True) if i < 0]
+        msg = (
+            f"section {section.name!r} lacks {len(lacking)} of {len(genes)} genes ({', '.join(lacking[:3])}). "
+            "Choose genes that all sections measure, or check the symbols and the species."
+        )
+        raise GeneError(msg)
+    return sp.csr_matrix(section.table.layers[keys.COUNTS], dtype=np.float32)[:, index].toarray()
 
 
 def common_genes(sections: Sequence[Section]) -> list[str]:

@@ -23,13 +23,20 @@ EXPRESSION = Registry(
 )
 
 
-def expression(name: str, **params: Any) -> Any:
+def expression(name: str, *, preset: str | None = None, **params: Any) -> Any:
     """Make an unfitted expression predictor by its registry name.
+
+    Parameters
+    ----------
+    name
+        Registry name.
+    preset
+        One of the method's own named sets of arguments; `params` replace single ones.
 
     Raises
     ------
     RegistryError
-        If there is no such method, or it has no such parameter.
+        If there is no such method, or it has no such parameter or preset.
     """
     method = EXPRESSION.get(name)
     known = [p for p in inspect.signature(method).parameters if p != "self"]
@@ -38,4 +45,8 @@ def expression(name: str, **params: Any) -> Any:
         has = f"It takes: {', '.join(known)}." if known else "It takes none."
         msg = f"method {name!r} has no parameter {', '.join(map(repr, unknown))}. {has}"
         raise RegistryError(msg)
-    return method(**params)
+    if preset is not None and preset not in method.presets:
+        has = f"It has: {', '.join(method.presets)}." if method.presets else "It has none."
+        msg = f"method {name!r} has no preset {preset!r}. {has}"
+        raise RegistryError(msg)
+    return method(**(dict(method.presets[preset]) if preset else {}) | params)

@@ -13,7 +13,7 @@ from anndata import AnnData
 from histoscribe.core import keys
 from histoscribe.core.errors import BundleError, DataError
 from histoscribe.core.features import Features, FeatureSpec
-from histoscribe.core.target import Target, choose_panel
+from histoscribe.core.target import Target, choose_panel, panel_counts
 from histoscribe.methods.groups import grouping
 
 if TYPE_CHECKING:
@@ -35,12 +35,16 @@ class TrainingSection:
         The section, blinded: positions, tiles, features and slide, no expression.
     y
         ``(n, g)`` float32 target of the panel.
+    counts, depth
+        ``(n, g)`` float32 raw counts of the panel and ``(n,)`` float64 library sizes, for count likelihoods.
     groups
         ``(n,)`` labels of whom each observation is held out with in inner validation; see `methods.groups`.
     """
 
     section: Section
     y: np.ndarray
+    counts: np.ndarray
+    depth: np.ndarray
     groups: np.ndarray
 
 
@@ -54,6 +58,13 @@ class Predictor(ABC):
     ----------
     card
         Facts; `card.name` is the registry name.
+    presets
+        Named sets of arguments: published hyper-parameters (``"her2st"``), ``"laptop"`` for a CPU in minutes, ``"tiny"``
+        for the contract checks.
+    default_encoder, default_size_um
+        Features and tile sides (um) it is fitted on where nothing else is said.
+    uses_pixels
+        True where it reads the section's slide beyond the features it is given; such a section needs its slide.
     genes_
         The panel, in order.
     target_
@@ -65,7 +76,11 @@ class Predictor(ABC):
     """
 
     card: ClassVar[Card]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    default_encoder: ClassVar[str] = "efficientnet-lite0+colour"
+    default_size_um: ClassVar[tuple[float, ...]] = (112.0,)
     uses_features: ClassVar[bool] = True
+    uses_pixels: ClassVar[bool] = False
 
     genes_: list[str]
     target_: Target
@@ -118,7 +133,13 @@ class Predictor(ABC):
         self.spec_ = _common_spec(sections, encoder) if self.uses_features else None
         groups = grouping(sections)[1]
         data = [
-            TrainingSection(section.blind(), self.target_(section, self.genes_), labels)
+            TrainingSection(
+                section.blind(),
+                self.target_(section, self.genes_),
+                panel_counts(section, self.genes_),
+                section.depth,
+                labels,
+            )
             for section, labels in zip(sections, groups, strict=True)
         ]
         self.train_mean_ = np.concatenate([d.y for d in data]).mean(0, dtype=np.float64)
@@ -143,6 +164,10 @@ class Predictor(ABC):
         table.obsm[keys.SPATIAL] = blind.xy
         table.uns[keys.UNS] = {"unit": self.target_.unit, "method": self.card.name, "section": section.name}
         return table
+
+    def n_parameters(self) -> int:
+        """Return how many numbers were learned: the size of `state`."""
+        return sum(int(value.size) for value in self.state().values())
 
     def features(self, section: Section) -> Features:
         """Return the features that this predictor was fitted on, for `section`."""

@@ -19,17 +19,16 @@ if TYPE_CHECKING:
     from histoscribe.core.section import Section
     from histoscribe.core.target import Target
 
-__all__ = ["DEFAULT_ENCODER", "fit", "prepare"]
-
-DEFAULT_ENCODER = "efficientnet-lite0+colour"
+__all__ = ["fit", "prepare"]
 
 
 def fit(
     sections: Sequence[Section],
     method: str = "ridge",
     *,
-    encoder: str = DEFAULT_ENCODER,
-    size_um: float | Sequence[float] = 112.0,
+    preset: str | None = None,
+    encoder: str | None = None,
+    size_um: float | Sequence[float] | None = None,
     tile_px: int = 224,
     genes: int | Sequence[str] = 250,
     params: Mapping[str, Any] | None = None,
@@ -45,12 +44,12 @@ def fit(
     ----------
     sections
         Measured sections of the training donors.
-    method, params
-        Registry name of an expression predictor, and its parameters.
+    method, preset, params
+        Registry name of an expression predictor, one of its presets, and single parameters.
     encoder
-        Registry name; ``+`` concatenates. Ignored by a method that uses no features.
+        Registry name; ``+`` concatenates; default the method's own. Ignored by a method that uses no features.
     size_um
-        Side of the tiles, um; several give context.
+        Side of the tiles, um; several give context; default the method's own.
     tile_px
         Side given to the encoder, px.
     genes
@@ -70,8 +69,10 @@ def fit(
     -------
     The bundle; `Bundle.save` writes it.
     """
-    predictor = expression(method, **(params or {}))
+    predictor = expression(method, preset=preset, **(params or {}))
+    encoder = encoder or predictor.default_encoder
     if predictor.uses_features:
+        size_um = predictor.default_size_um if size_um is None else size_um
         sections = prepare(sections, encoder, size_um=size_um, tile_px=tile_px, cache=cache, show=show)
     predictor.fit(sections, genes, target=target, encoder=encoder if predictor.uses_features else None, seed=seed)
     calibration = calibrate(predictor, sections, level=level, seed=seed)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from histoscribe.core.errors import RegistryError
+
 if TYPE_CHECKING:
     from histoscribe.core.card import Card
 
@@ -51,6 +53,20 @@ class Encoder(ABC):
         The encoder's own transform (scaling, normalisation) happens inside. A tile's features do not depend on the
         other tiles of its batch.
         """
+
+    def maps(self, tiles: np.ndarray) -> np.ndarray:
+        """Encode tiles into ``(b, dim, h, w)`` float32 feature maps, for the poolings ``[gridK]`` and ``[centreK]``.
+
+        Raises
+        ------
+        RegistryError
+            If this encoder has none.
+        """
+        msg = (
+            f"encoder {self.card.name!r} gives one vector for a tile and no feature map, so it cannot be pooled "
+            "otherwise. Use it without brackets."
+        )
+        raise RegistryError(msg)
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -32,26 +32,28 @@ class Lite0Session:
         Side of the tiles, px.
     threads
         Threads of one call; they do not change the result.
+    pooled
+        False gives the ``(b, 1280, h, w)`` map before pooling.
     """
 
-    def __init__(self, weights: Mapping[str, np.ndarray], *, tile_px: int, threads: int) -> None:
+    def __init__(self, weights: Mapping[str, np.ndarray], *, tile_px: int, threads: int, pooled: bool = True) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         # Threads that spin while they wait steal the core that reads the next tiles.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        graph = lite0_graph(weights, tile_px=tile_px).SerializeToString()
+        graph = lite0_graph(weights, tile_px=tile_px, pooled=pooled).SerializeToString()
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, tiles: np.ndarray) -> np.ndarray:
-        """Encode ``(b, 3, tile_px, tile_px)`` uint8 into ``(b, 1280)`` float32."""
+        """Encode ``(b, 3, tile_px, tile_px)`` uint8 into float32 features or maps."""
         chunks = [tiles[start : start + _CHUNK] for start in range(0, len(tiles), _CHUNK)]
         found = [self._session.run(None, {"tiles": np.ascontiguousarray(chunk)})[0] for chunk in chunks]
         return np.concatenate(found) if found else np.empty((0, DIM), dtype=np.float32)
 
 
-def lite0_graph(weights: Mapping[str, np.ndarray], *, tile_px: int) -> onnx.ModelProto:
-    """Write the network as an ONNX graph from uint8 tiles to pooled features.
+def lite0_graph(weights: Mapping[str, np.ndarray], *, tile_px: int, pooled: bool = True) -> onnx.ModelProto:
+    """Write the network as an ONNX graph from uint8 tiles to pooled features, or to the map before pooling.
 
     Batch normalisation is folded into the convolutions in float64; the pixel transform is part of the graph.
     """
@@ -86,15 +88,18 @@ def lite0_graph(weights: Mapping[str, np.ndarray], *, tile_px: int) -> onnx.Mode
             nodes.append(helper.make_node("Add", [layer.conv, outputs[-layer.shortcut]], [output]))
         outputs.append(output)
         size = -(-size // layer.stride)
-    nodes += [
-        helper.make_node("GlobalAveragePool", [outputs[-1]], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["features"]),
-    ]
+    shape: list[int | str] = ["b", DIM, size, size]
+    if pooled:
+        nodes += [
+            helper.make_node("GlobalAveragePool", [outputs[-1]], ["pooled"]),
+            helper.make_node("Flatten", ["pooled"], ["features"]),
+        ]
+        outputs, shape = ["features"], ["b", DIM]
     graph = helper.make_graph(
         nodes,
         "efficientnet-lite0",
         [helper.make_tensor_value_info("tiles", TensorProto.UINT8, ["b", 3, tile_px, tile_px])],
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["b", DIM])],
+        [helper.make_tensor_value_info(outputs[-1], TensorProto.FLOAT, shape)],
         [numpy_helper.from_array(array, name) for name, array in arrays.items()],
     )
     # Old enough for every onnxruntime that pyproject admits.

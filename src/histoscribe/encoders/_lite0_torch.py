@@ -52,30 +52,36 @@ class Lite0Module(nn.Module):
         self.load_state_dict({name: torch.tensor(np.array(value)) for name, value in state.items()}, strict=True)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.maps(pixels).mean(dim=(2, 3))
+
+    def maps(self, pixels: torch.Tensor) -> torch.Tensor:
+        """``(b, 3, h, w)`` RGB of 0-255 -> ``(b, 1280, h / 32, w / 32)``."""
         outputs = [(pixels.float() - MEAN) / SCALE]
         for block in self.layers:
             x = block(outputs[-1])
             outputs.append(x + outputs[-block.layer.shortcut] if block.layer.shortcut else x)
             # Only a block's own input is ever added: three layers back at most.
             outputs = outputs[-3:]
-        return outputs[-1].mean(dim=(2, 3))
+        return outputs[-1]
 
 
 class Lite0Torch:
     """The network on `device` in float32, deterministic; the same call as `Lite0Session`."""
 
-    def __init__(self, weights: Mapping[str, np.ndarray], *, device: str) -> None:
+    def __init__(self, weights: Mapping[str, np.ndarray], *, device: str, pooled: bool = True) -> None:
+        self._pooled = pooled
         self._device = torch.device(device)
         module = Lite0Module()
         module.load(weights)
         self._module = module.eval().to(self._device)
 
     def __call__(self, tiles: np.ndarray) -> np.ndarray:
-        """Encode ``(b, 3, h, w)`` uint8 into ``(b, 1280)`` float32."""
+        """Encode ``(b, 3, h, w)`` uint8 into float32 features or maps."""
         # TF32 keeps 10 bits of the mantissa: features would differ from the CPU's in the third digit.
         with (
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
         ):
             pixels = torch.from_numpy(np.ascontiguousarray(tiles)).to(self._device)
-            return self._module(pixels).cpu().numpy()
+            found = self._module(pixels) if self._pooled else self._module.maps(pixels)
+            return found.cpu().numpy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from PIL import Image
 
@@ -12,6 +14,8 @@ from histoscribe.encoders._encoder import Encoder
 __all__ = ["Colour"]
 
 _CODE_VERSION = "1"
+#: Cells along a side of the feature map: as many as the embedded network has.
+_CELLS = 7
 #: Optical density of haematoxylin, eosin and the rest in R, G, B, rows of unit length; Ruifrok & Johnston 2001.
 _STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 
@@ -40,6 +44,13 @@ class Colour(Encoder):
     def encode(self, tiles: np.ndarray) -> np.ndarray:
         """Compute the statistics of ``(b, 3, h, w)`` uint8 tiles: ``(b, 8)`` float32."""
         return np.stack([_statistics(tile) for tile in tiles]) if len(tiles) else np.empty((0, self.dim), np.float32)
+
+    def maps(self, tiles: np.ndarray) -> np.ndarray:
+        """Compute the statistics in 7 x 7 cells: ``(b, 8, 7, 7)`` float32."""
+        edges = np.linspace(0, tiles.shape[-1], _CELLS + 1).astype(int)
+        cells = [slice(a, b) for a, b in pairwise(edges)]
+        found = [self.encode(tiles[:, :, r, c]) for r in cells for c in cells]
+        return np.stack(found, axis=2).reshape(len(tiles), self.dim, _CELLS, _CELLS)
 
     def fingerprint(self) -> str:
         """Name the definition of the statistics."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
+    import torch
 
     from histoscribe.encoders._encoder import Device
 
@@ -34,7 +35,7 @@ class _Lite0(Encoder):
     def __init__(self, *, threads: int | None = None, device: Device = "auto") -> None:
         super().__init__(threads=threads, device=device)
         self._weights, self._weights_name = self._read_weights()
-        self._network: Callable[[np.ndarray], np.ndarray] | None = None
+        self._networks: dict[bool, Callable[[np.ndarray], np.ndarray]] = {}
         self._where: Literal["cpu", "cuda"] | None = None
 
     @abstractmethod
@@ -43,9 +44,19 @@ class _Lite0(Encoder):
 
     def encode(self, tiles: np.ndarray) -> np.ndarray:
         """Encode ``(b, 3, tile_px, tile_px)`` uint8 tiles into ``(b, dim)`` float32."""
-        if self._network is None:
-            self._network = self._make_network()
-        return self._network(tiles)
+        return self._network(pooled=True)(tiles)
+
+    def maps(self, tiles: np.ndarray) -> np.ndarray:
+        """Encode tiles into the ``(b, 1280, h / 32, w / 32)`` float32 map whose mean `encode` gives."""
+        return self._network(pooled=False)(tiles)
+
+    def module(self) -> torch.nn.Module:
+        """Return the network in PyTorch with its weights, to be fine-tuned: 0-255 RGB in, `maps` out."""
+        from histoscribe.encoders._lite0_torch import Lite0Module
+
+        module = Lite0Module()
+        module.load(self._weights)
+        return module
 
     def fingerprint(self) -> str:
         """Name weights and code."""
@@ -61,14 +72,19 @@ class _Lite0(Encoder):
             self._where = _choose(self.device)
         return self._where
 
-    def _make_network(self) -> Callable[[np.ndarray], np.ndarray]:
+    def _network(self, *, pooled: bool) -> Callable[[np.ndarray], np.ndarray]:
+        if pooled not in self._networks:
+            self._networks[pooled] = self._make_network(pooled=pooled)
+        return self._networks[pooled]
+
+    def _make_network(self, *, pooled: bool) -> Callable[[np.ndarray], np.ndarray]:
         if self._place() == "cuda":
             from histoscribe.encoders._lite0_torch import Lite0Torch
 
-            return Lite0Torch(self._weights, device="cuda")
+            return Lite0Torch(self._weights, device="cuda", pooled=pooled)
         from histoscribe.encoders._lite0_onnx import Lite0Session
 
-        return Lite0Session(self._weights, tile_px=self.tile_px, threads=self.threads)
+        return Lite0Session(self._weights, tile_px=self.tile_px, threads=self.threads, pooled=pooled)
 
 
 class EfficientNetLite0(_Lite0):

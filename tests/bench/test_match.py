@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from histoscribe.bench import evaluate
 from histoscribe.bench._match import match, scored_genes, target_of
 from histoscribe.core import keys
 from histoscribe.core.errors import CoordinateError, DataError, GeneError
+from histoscribe.core.target import Target
 
 
 def test_equal_names_match_in_any_order(sections, predict, rng):
@@ -89,3 +92,28 @@ def test_unmeasured_sections_and_unequal_lists_are_refused(sections, predict):
         match(predict(sections[0]), sections[0].blind())
     with pytest.raises(DataError, match="1 predictions and 2 measured sections do not pair up"):
         evaluate(predict(sections[0]), sections[:2])
+
+
+def test_a_target_is_read_from_the_json_or_from_the_unit(sections, predict):
+    target = Target(library="panel", base="10", smooth="array-3x3")
+    assert target_of(predict(sections[0], unit=target.unit)) == target
+    assert target_of(predict(sections[0], unit=target.unit, target=json.dumps(target.to_dict()))) == target
+    with pytest.raises(DataError, match="Mend one"):
+        target_of(predict(sections[0], unit="z-score", target=json.dumps(target.to_dict())))
+
+
+def test_a_panel_library_is_refused_where_part_of_the_panel_is_not_measured(sections, predict):
+    lacking = sections[0].replace(table=sections[0].table[:, 1:].copy())
+    prediction = predict(sections[0], unit=Target(library="panel").unit)
+    with pytest.raises(GeneError, match="divides by the whole panel"):
+        evaluate(prediction, lacking, training=())
+
+
+def test_a_3x3_mean_is_taken_over_the_whole_section_where_only_part_of_it_is_scored(sections, predict):
+    target = Target(smooth="array-3x3")
+    prediction = predict(sections[0], unit=target.unit, rows=np.arange(40))
+    matched = match(prediction, sections[0])
+    genes = list(prediction.var_names)
+    assert matched.unmatched == 24
+    assert np.array_equal(matched.target(target, genes), target(sections[0], genes)[:40])
+    assert matched.reliability(target, genes).shape == (len(genes),)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from histoscribe.bench._inputs import make_case, pair_up, reason, training_of
-from histoscribe.bench._match import ours, scored_genes, target_of
+from histoscribe.bench._match import check_panel, ours, scored_genes, target_of
 from histoscribe.bench._scoring import Case, Row, score
 from histoscribe.bench._verdict import verdict
 from histoscribe.bench.controls import CONTROLS, Task
@@ -39,8 +39,8 @@ def evaluate(
 ) -> Evaluation:
     """Score a prediction against a measured section, or several pairs of them, beside every control.
 
-    Truth is the target that the prediction's unit names, with full library size, unsmoothed. Scores are computed in
-    each section, averaged per donor and then over donors; intervals exist over donors only.
+    Truth is the target that the prediction states: by default with full library size, unsmoothed. Scores are computed
+    in each section, averaged per donor and then over donors; intervals exist over donors only.
 
     Parameters
     ----------
@@ -73,6 +73,7 @@ def evaluate(
     predictions, sections = pair_up(prediction, measured)
     target = _common_target(predictions)
     genes, dropped = scored_genes(predictions, sections)
+    check_panel(target, dropped)
     cases = [
         make_case(p, s, genes=genes, target=target, training=t, seed=seed)
         for p, s, t in zip(predictions, sections, training_of(predictions, training), strict=True)
@@ -88,7 +89,7 @@ def evaluate(
 
 
 def _common_target(predictions: Sequence[AnnData]) -> Target:
-    targets = sorted({target_of(p) for p in predictions}, key=lambda t: t.scale)
+    targets = sorted({target_of(p) for p in predictions}, key=lambda t: t.unit)
     if len(targets) > 1:
         msg = f"the predictions are in different units ({', '.join(t.unit for t in targets)}). Evaluate each alone."
         raise DataError(msg)

@@ -12,10 +12,9 @@ from anndata import AnnData, read_h5ad
 from histoscribe.bench._match import match, ours
 from histoscribe.bench._scoring import Case
 from histoscribe.bench.training import relation, training_entries, training_from_prediction
-from histoscribe.core import keys
 from histoscribe.core.errors import DataError, HistoScribeError
 from histoscribe.core.section import Section
-from histoscribe.metrics import Context, reliability
+from histoscribe.metrics import Context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,12 +100,11 @@ def make_case(
     matched = match(prediction, section)
     scored, entries = matched.section, training_entries(prediction)
     related = relation(scored, entries, training[0])
-    counts = scored.table[:, genes].layers[keys.COUNTS]
     context = Context(
         depth=scored.depth,
         xy_um=scored.xy_um,
         train_mean=_train_mean(prediction, training[0], genes, target),
-        reliability=reliability(counts, scored.depth, target=target, seed=seed),
+        reliability=matched.reliability(target, genes, seed=seed),
     )
     spec = json.loads(str(ours(prediction).get("feature_spec", "null")))
     return Case(
@@ -114,9 +112,9 @@ def make_case(
         info=ours(prediction),
         genes=genes,
         matched=matched,
-        truth=target(scored, genes),
+        truth=matched.target(target, genes),
         context=context,
-        partial_reliability=reliability(counts, scored.depth, target=target, depth_partial=True, seed=seed),
+        partial_reliability=matched.reliability(target, genes, depth_partial=True, seed=seed),
         training=training[0],
         why_no_training=training[1],
         entries=entries,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,11 @@ from scipy.spatial import cKDTree
 
 from histoscribe.align import spacing_um
 from histoscribe.core import keys
+from histoscribe.core.array import array_of
 from histoscribe.core.errors import CoordinateError, DataError, GeneError
 from histoscribe.core.target import Target
 from histoscribe.core.units import check_mpp
+from histoscribe.metrics import reliability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from histoscribe.core.section import Section
 
-__all__ = ["Matched", "match", "scored_genes", "target_of"]
+__all__ = ["Matched", "check_panel", "match", "scored_genes", "target_of"]
 
 #: A correlation over fewer observations is an anecdote.
 MIN_OBSERVATIONS = 10
@@ -44,6 +46,8 @@ class Matched:
         Number of measured observations without a prediction.
     distance_um
         Median distance between an observation and the place predicted for it, um.
+    whole
+        The measured section with all its observations: what a 3x3 mean is taken over.
     """
 
     section: Section
@@ -51,6 +55,26 @@ class Matched:
     how: str
     unmatched: int
     distance_um: float
+    whole: Section
+
+    def target(self, target: Target, genes: Sequence[str], *, panel: Sequence[str] | None = None) -> np.ndarray:
+        """Return the ``(n, g)`` float32 truth of the matched observations."""
+        if target.smooth == "none":
+            return target(self.section, genes, panel=panel)
+        return target(self.whole, genes, panel=panel)[self.within()]
+
+    def reliability(self, target: Target, genes: Sequence[str], **options: Any) -> np.ndarray:
+        """Return the ``(g,)`` reliability of that truth; see `histoscribe.metrics.reliability`."""
+        if target.smooth == "none":
+            section, smoothing = self.section, {}
+        else:
+            section, smoothing = self.whole, {"array": array_of(self.whole), "rows": self.within()}
+        counts = section.table[:, list(genes)].layers[keys.COUNTS]
+        return reliability(counts, section.depth, target=target, **smoothing, **options)
+
+    def within(self) -> np.ndarray:
+        """Return the ``(n,)`` rows of the matched observations in the whole section."""
+        return self.whole.table.obs_names.get_indexer(self.section.table.obs_names)
 
 
 def ours(prediction: AnnData) -> dict[str, Any]:
@@ -67,17 +91,19 @@ def ours(prediction: AnnData) -> dict[str, Any]:
 
 
 def target_of(prediction: AnnData) -> Target:
-    """Return the transform whose unit the prediction states.
+    """Return the transform that the prediction states: as JSON under ``target``, or by the name of its unit.
 
     Raises
     ------
     DataError
-        If the unit is none that a count matrix can be brought to.
+        If the unit is none that a count matrix can be brought to, or is not that of the JSON.
     """
-    unit = str(ours(prediction)["unit"])
-    found = re.fullmatch(r"ln\(1 \+ counts per ([0-9.e+]+)\)", unit)
-    target = Target(scale=float(found[1])) if found else None
-    if target is None or target.unit != unit:
+    info = ours(prediction)
+    unit = str(info["unit"])
+    if "target" in info:
+        return Target.from_dict(json.loads(str(info["target"])) | {"unit": unit})
+    target = Target.from_unit(unit)
+    if target is None:
         msg = f"the prediction is in {unit!r}, to which counts cannot be brought. Predict in {Target().unit!r}."
         raise DataError(msg)
     return target
@@ -106,6 +132,23 @@ def scored_genes(predictions: Sequence[AnnData], sections: Sequence[Section]) ->
         raise GeneError(msg)
     every = set().union(*(p.var_names for p in predictions))
     return [str(g) for g in kept], len(every) - len(kept)
+
+
+def check_panel(target: Target, dropped: int) -> None:
+    """Refuse to normalise inside a panel that is not measured as a whole.
+
+    Raises
+    ------
+    GeneError
+        If the library is the panel's and some of its genes fell out: every other gene's truth would change.
+    """
+    if target.library == "panel" and dropped:
+        msg = (
+            f"{dropped} predicted genes are not measured in every section or not predicted everywhere, and the unit "
+            f"{target.unit!r} divides by the whole panel. Predict genes that all sections measure, or a target whose "
+            "library is over all measured genes."
+        )
+        raise GeneError(msg)
 
 
 def match(prediction: AnnData, section: Section) -> Matched:
@@ -147,7 +190,7 @@ def match(prediction: AnnData, section: Section) -> Matched:
             f"{section.name!r}. Give the measured section of the slide that was predicted, and check both um/px."
         )
         raise CoordinateError(msg)
-    return Matched(section.subset(keep), rows[keep], how, int((~keep).sum()), float(np.median(apart)))
+    return Matched(section.subset(keep), rows[keep], how, int((~keep).sum()), float(np.median(apart)), section)
 
 
 def _step_um(info: dict[str, Any], places: np.ndarray) -> float:

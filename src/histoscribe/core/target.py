@@ -2,63 +2,192 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
 
 from histoscribe.core import keys
+from histoscribe.core.array import array_of, neighbourhood
 from histoscribe.core.errors import DataError, GeneError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from histoscribe.core.section import Section
 
 __all__ = ["Target", "choose_panel", "common_genes", "panel_counts"]
+
+Library = Literal["all", "panel"]
+Base = Literal["e", "10"]
+Smooth = Literal["none", "array-3x3"]
+
+_LIBRARIES: dict[Library, str] = {"all": "all measured genes", "panel": "the panel's genes"}
+_LOGS: dict[Base, str] = {"e": "ln", "10": "log10"}
+_SMOOTHS: dict[Smooth, str] = {"none": "", "array-3x3": ", 3x3 mean"}
+_UNIT = re.compile(r"(ln|log10)\(1 \+ counts per ([0-9.e+]+)( of the panel)?\)(, 3x3 mean)?")
 
 
 @dataclass(frozen=True)
 class Target:
     """The declared transform from counts to what a method predicts.
 
-    Counts are divided by the observation's library size over **all** measured genes (not only the panel: normalising
-    inside a panel leaks depth into every gene), multiplied by `scale`, and log1p-transformed.
+    Counts are divided by the observation's library size, multiplied by `scale`, and log(1 + x)-transformed; a target
+    may then be averaged over the array's 3x3 neighbourhood. The defaults are the clean choice; the others exist to
+    repeat what papers did.
 
     Attributes
     ----------
     scale
         Counts per this many; 1e4 is CP10k.
+    library
+        Library size over ``"all"`` measured genes, or over the ``"panel"`` only, as in TRIPLEX and HisToGene:
+        normalising inside a panel leaks depth into every gene, and makes a gene's value depend on the others.
+    base
+        Base of the logarithm: ``"e"``, or ``"10"`` (scprep's default).
+    smooth
+        ``"array-3x3"`` averages the transformed values over the 3x3 array neighbourhood, itself included (TRIPLEX).
+        It removes noise from the truth that is scored, so scores rise without a better prediction.
     """
 
     scale: float = 1e4
+    library: Library = "all"
+    base: Base = "e"
+    smooth: Smooth = "none"
+
+    def __post_init__(self) -> None:
+        for name, choices in (("library", Library), ("base", Base), ("smooth", Smooth)):
+            value = getattr(self, name)
+            if value not in get_args(choices):
+                allowed = " or ".join(repr(c) for c in get_args(choices))
+                msg = f"a target's {name} cannot be {value!r}. Give {allowed}."
+                raise DataError(msg)
+        if not (np.isfinite(self.scale) and self.scale > 0):
+            msg = f"a target's scale cannot be {self.scale!r}. Give a positive number of counts, e.g. 10000."
+            raise DataError(msg)
 
     @property
     def unit(self) -> str:
         """Name of the unit, written beside every value."""
-        return f"ln(1 + counts per {self.scale:g})"
+        inside = " of the panel" if self.library == "panel" else ""
+        return f"{_LOGS[self.base]}(1 + counts per {self.scale:g}{inside}){_SMOOTHS[self.smooth]}"
 
-    def __call__(self, section: Section, genes: Sequence[str]) -> np.ndarray:
+    def __call__(self, section: Section, genes: Sequence[str], *, panel: Sequence[str] | None = None) -> np.ndarray:
         """Return ``(n, g)`` float32 for `genes` in order.
 
-        Observations without any count become rows of zeros.
+        Observations without any count become rows of zeros (before they are averaged).
+
+        Parameters
+        ----------
+        section
+            A measured section. A 3x3 mean is taken over its own observations, so give it whole.
+        genes
+            Which genes.
+        panel
+            The whole panel, where `genes` are only some of it; only a library inside the panel makes use of it.
 
         Raises
         ------
         GeneError
-            If the section lacks some of `genes`.
+            If the section lacks some of the genes.
+        CoordinateError
+            If the 3x3 mean is asked for where there is no square array.
         """
-        return self.transform(panel_counts(section, genes), section.depth)
+        array = array_of(section) if self.smooth != "none" else None
+        if panel is None or self.library == "all":
+            return self.transform(panel_counts(section, genes), section.depth, array=array)
+        place = {gene: i for i, gene in enumerate(panel)}
+        columns = [place[gene] for gene in genes]
+        return self.transform(panel_counts(section, panel), section.depth, array=array)[:, columns]
 
-    def transform(self, counts: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        """Transform ``(n, g)`` counts with ``(n,)`` library sizes."""
-        rate = np.asarray(counts, dtype=np.float64) / np.maximum(depth, 1.0)[:, None]
-        return np.log1p(rate * self.scale).astype(np.float32)
+    def transform(self, counts: np.ndarray, depth: np.ndarray, *, array: np.ndarray | None = None) -> np.ndarray:
+        """Transform ``(n, g)`` counts of the panel with ``(n,)`` library sizes over all measured genes.
+
+        `array` ((n, 2) integer rows and columns) is needed where the target is smoothed.
+        """
+        counts = np.asarray(counts, dtype=np.float64)
+        library = depth if self.library == "all" else counts.sum(1)
+        return self._of(counts / np.maximum(library, 1.0)[:, None], array).astype(np.float32)
+
+    def of_shares(self, shares: np.ndarray, *, array: np.ndarray | None = None) -> np.ndarray:
+        """Transform ``(n, g)`` expected shares of the whole library into ``(n, g)`` float64 of the target.
+
+        This is where a model of rates, or a planted truth, meets the unit that is scored: shares are renormalised
+        inside the panel where the library is the panel's.
+        """
+        shares = np.asarray(shares, dtype=np.float64)
+        if self.library == "panel":
+            total = shares.sum(1, keepdims=True)
+            shares = np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)
+        return self._of(shares, array)
+
+    def _of(self, rate: np.ndarray, array: np.ndarray | None) -> np.ndarray:
+        values = np.log1p(rate * self.scale)
+        if self.base == "10":
+            # One exact factor on the natural logarithm: squared errors of the two bases differ by (ln 10)^2.
+            values = values / np.log(10.0)
+        if self.smooth == "none":
+            return values
+        if array is None:
+            msg = (
+                f"a target in {self.unit!r} needs the array places of its observations. Call target(section, genes), "
+                "or pass array=."
+            )
+            raise DataError(msg)
+        return np.asarray(neighbourhood(array) @ values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {"kind": "log1p-rate", "scale": self.scale, "unit": self.unit, "library": "all measured genes"}
+        """Return plain JSON values; those of the clean default are the same as before there were others."""
+        value = {"kind": "log1p-rate", "scale": self.scale, "unit": self.unit, "library": _LIBRARIES[self.library]}
+        if self.base != "e":
+            value["base"] = self.base
+        if self.smooth != "none":
+            value["smooth"] = self.smooth
+        return value
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Target:
+        """Return the target that `to_dict`, or a suite's ``[target]`` table, describes.
+
+        Raises
+        ------
+        DataError
+            If a key or value is unknown, or the unit is not that of the rest.
+        """
+        unknown = sorted(set(value) - {"kind", "scale", "unit", "library", "base", "smooth"})
+        kind = value.get("kind", "log1p-rate")
+        if unknown or kind != "log1p-rate":
+            what = f"key {unknown[0]!r}" if unknown else f"kind {kind!r}"
+            msg = f"a target has no {what}. Give scale, library, base and smooth, or upgrade histoscribe."
+            raise DataError(msg)
+        names = {text: name for name, text in _LIBRARIES.items()}
+        library = value.get("library", "all")
+        target = cls(
+            scale=float(value.get("scale", cls.scale)),
+            library=names.get(library, library),
+            base=str(value.get("base", "e")),  # type: ignore[arg-type]
+            smooth=value.get("smooth", "none"),
+        )
+        if value.get("unit", target.unit) != target.unit:
+            msg = f"a target of unit {value['unit']!r} would be in {target.unit!r} by its other values. Mend one."
+            raise DataError(msg)
+        return target
+
+    @classmethod
+    def from_unit(cls, unit: str) -> Target | None:
+        """Return the target whose unit this is, or None where it is none of ours."""
+        found = _UNIT.fullmatch(unit)
+        if found is None:
+            return None
+        target = cls(
+            scale=float(found[2]),
+            library="panel" if found[3] else "all",
+            base="10" if found[1] == "log10" else "e",
+            smooth="array-3x3" if found[4] else "none",
+        )
+        return target if target.unit == unit else None
 
 
 def panel_counts(section: Section, genes: Sequence[str]) -> np.ndarray:

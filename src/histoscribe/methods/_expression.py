@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -162,7 +163,12 @@ class Predictor(ABC):
             X=values, obs=blind.table.obs.copy(), var=pd.DataFrame(index=pd.Index(self.genes_, name="gene"))
         )
         table.obsm[keys.SPATIAL] = blind.xy
-        table.uns[keys.UNS] = {"unit": self.target_.unit, "method": self.card.name, "section": section.name}
+        table.uns[keys.UNS] = {
+            "unit": self.target_.unit,
+            "target": json.dumps(self.target_.to_dict()),
+            "method": self.card.name,
+            "section": section.name,
+        }
         return table
 
     def n_parameters(self) -> int:

@@ -113,7 +113,7 @@ class Bundle:
 
         predictor = EXPRESSION.get(header["method"])(**header["params"])
         predictor.genes_ = list(header["genes"])
-        predictor.target_ = Target(scale=header["target"]["scale"])
+        predictor.target_ = Target.from_dict(header["target"])
         predictor.spec_ = None if header["features"] is None else FeatureSpec.from_dict(header["features"])
         predictor.seed_ = header["seed"]
         predictor.train_mean_ = arrays["train_mean"]

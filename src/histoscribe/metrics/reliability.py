@@ -22,14 +22,17 @@ def reliability(
     *,
     target: Target | None = None,
     depth_partial: bool = False,
+    array: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
     splits: int = 5,
     seed: int = 0,
 ) -> np.ndarray:
     """Estimate each gene's reliability by splitting its counts in two.
 
     Each count c becomes h ~ Binomial(c, 1/2) and c - h; what was counted outside the panel is halved as one binomial,
-    so that each half has its own library size. The target is computed for both halves and correlated across
-    observations; the mean r over `splits` gives ``R = 2 r / (1 + r)`` (Spearman 1910, Brown 1910). ``sqrt(R)`` is what
+    so that each half has its own library size. The whole target (library inside the panel, base of the logarithm, 3x3
+    mean) is computed for both halves and correlated across observations; the mean r over `splits` gives
+    ``R = 2 r / (1 + r)`` (Spearman 1910, Brown 1910). ``sqrt(R)`` is what
     a noise-free predictor would score. It covers counting noise only, not capture or registration, so it is an
     upper bound; the logarithm makes it approximate.
 
@@ -43,6 +46,10 @@ def reliability(
         Transform; default ln(1 + CP10k).
     depth_partial
         Remove each half's log depth and its square first: the reliability behind `depth_partial_pcc_gene`.
+    array
+        ``(n, 2)`` integer array rows and columns, where the target is a 3x3 mean.
+    rows
+        Observations that are correlated; the others only take part in the 3x3 means. Default all.
     splits
         Random splits averaged.
     seed
@@ -72,8 +79,10 @@ def reliability(
         for values, others in ((part, part_rest), (whole - part, rest - part_rest)):
             half = sp.csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape)
             library = np.asarray(half.sum(1)).ravel() + others
-            halves.append((target.transform(half.toarray(), library), library))
+            halves.append((target.transform(half.toarray(), library, array=array), library))
         (a, depth_a), (b, depth_b) = halves
+        if rows is not None:
+            a, b, depth_a, depth_b = a[rows], b[rows], depth_a[rows], depth_b[rows]
         if depth_partial:
             # Each half loses its own depth, as the whole truth loses its own.
             a, b = (remove_depth(v, d) for v, d in ((a, depth_a), (b, depth_b)))

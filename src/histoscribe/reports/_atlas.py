@@ -171,7 +171,8 @@ class Atlas:
 
     def _measured(self, gene: str) -> np.ndarray:
         assert self.matched is not None
-        return target_of(self.prediction)(self.matched.section, [gene])[:, 0].astype(np.float64)
+        panel = list(self.prediction.var_names)
+        return self.matched.target(target_of(self.prediction), [gene], panel=panel)[:, 0].astype(np.float64)
 
 
 def _dense(matrix: object, column: int) -> np.ndarray:

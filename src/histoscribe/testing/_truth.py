@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from histoscribe.core.array import array_of
 from histoscribe.core.errors import DataError
 from histoscribe.core.target import Target
 
@@ -76,7 +77,8 @@ class Truth:
         share = np.asarray(table.layers[EXPECTED], dtype=np.float64)[:, index]
         classes = table.var[PLANTED].astype(str).to_numpy()[index]
         measured = target(section, names).astype(np.float64)
-        return cls(tuple(names), classes, np.log1p(target.scale * share), measured, target)
+        array = array_of(section) if target.smooth != "none" else None
+        return cls(tuple(names), classes, target.of_shares(share, array=array), measured, target)
 
     def ceiling(self) -> np.ndarray:
         """Return ``(g,)`` correlation over observations of the noise-free with the measured target.

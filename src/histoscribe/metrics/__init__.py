@@ -7,14 +7,18 @@ from histoscribe.metrics._metric import Context, Metric, Score
 from histoscribe.metrics.correlation import depth_partial_pcc_gene, pcc_gene, pcc_spot, remove_depth, spearman_gene
 from histoscribe.metrics.error import r2_train_mean, variance_ratio
 from histoscribe.metrics.intervals import interval_coverage
+from histoscribe.metrics.published import PublishedMetric, PublishedScore
 from histoscribe.metrics.reliability import MIN_RELIABILITY, reliability
 from histoscribe.metrics.spatial import morans_i
 
 __all__ = [
     "METRICS",
     "MIN_RELIABILITY",
+    "PUBLISHED",
     "Context",
     "Metric",
+    "PublishedMetric",
+    "PublishedScore",
     "Score",
     "depth_partial_pcc_gene",
     "interval_coverage",
@@ -43,5 +47,17 @@ METRICS = Registry(
         "r2_train_mean": "histoscribe.metrics.error:R2_TRAIN_MEAN",
         "spearman_gene": "histoscribe.metrics.correlation:SPEARMAN_GENE",
         "variance_ratio": "histoscribe.metrics.error:VARIANCE_RATIO",
+    },
+)
+
+#: Metrics as papers average them; a suite names those of its paper, and no board mixes them with the others.
+PUBLISHED = Registry(
+    "published-metric",
+    {
+        "published_mae": "histoscribe.metrics.published:MAE",
+        "published_mse": "histoscribe.metrics.published:MSE",
+        "published_pcc_a": "histoscribe.metrics.published:PCC_A",
+        "published_pcc_h": "histoscribe.metrics.published:PCC_H",
+        "published_pcc_spot": "histoscribe.metrics.published:PCC_SPOT",
     },
 )

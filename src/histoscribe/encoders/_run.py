@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +14,7 @@ import numpy as np
 from anndata import AnnData
 
 from histoscribe import tiles
+from histoscribe.core.ahead import read_ahead
 from histoscribe.core.errors import DataError, SlideError, StorageError
 from histoscribe.core.features import Features, FeatureSpec
 from histoscribe.core.files import cache_dir, digest
@@ -25,7 +23,7 @@ from histoscribe.encoders._registry import make_encoder
 from histoscribe.encoders._store import FeatureStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from histoscribe.core.section import Section
     from histoscribe.encoders._encoder import Encoder
@@ -227,27 +225,12 @@ def _compute(
         found, _padded = tiles.read_tiles(section.slide, section.grid, group[0].side_um, group[0].store.rows(batch))
         return found
 
-    for batch, pixels in _read_ahead(read, pending):
+    for batch, pixels in read_ahead(read, pending, ahead=_AHEAD):
         for block in pending[batch]:
             block.store.save_batch(batch, _features(block.encoder, pixels))
         advance(len(pixels))
     for block in group:
         block.store.merge()
-
-
-def _read_ahead(read: Callable[[int], np.ndarray], batches: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield batches in order while one thread reads the next ones."""
-    order = iter(batches)
-    reader = ThreadPoolExecutor(1, thread_name_prefix="histoscribe-read")
-    try:
-        queue = deque((batch, reader.submit(read, batch)) for batch in islice(order, _AHEAD))
-        while queue:
-            batch, future = queue.popleft()
-            pixels = future.result()
-            queue.extend((later, reader.submit(read, later)) for later in islice(order, 1))
-            yield batch, pixels
-    finally:
-        reader.shutdown(cancel_futures=True)
 
 
 def _features(encoder: Encoder, pixels: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ EXPRESSION = Registry(
         "knn": "histoscribe.methods.expression.knn:Knn",
         "mean": "histoscribe.methods.expression.mean:TrainingMean",
         "ridge": "histoscribe.methods.expression.ridge:Ridge",
+        "stnet": "histoscribe.methods.expression.stnet:STNet",
     },
 )
 

@@ -60,8 +60,8 @@ class Predictor(ABC):
     card
         Facts; `card.name` is the registry name.
     presets
-        Named sets of arguments: published hyper-parameters (``"her2st"``), ``"laptop"`` for a CPU in minutes, ``"tiny"``
-        for the contract checks.
+        Named sets of arguments: published hyper-parameters, ``"laptop"`` for a CPU in minutes, ``"tiny"`` for the
+        contract checks.
     default_encoder, default_size_um
         Features and tile sides (um) it is fitted on where nothing else is said.
     uses_pixels

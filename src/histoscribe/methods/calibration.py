@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from histoscribe.core.section import Section
     from histoscribe.methods._expression import Predictor
 
-__all__ = ["LEVELS", "Calibration", "calibrate", "stated_level"]
+__all__ = ["LEVELS", "Calibration", "calibrate", "no_calibration", "stated_level"]
 
 #: Levels offered, finest first; the first that the number of units allows is used.
 LEVELS = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -35,8 +35,8 @@ class Calibration:
     Attributes
     ----------
     unit
-        What was held out: donor, section (of one donor) or block (of one section). Only ``"donor"`` speaks for a new
-        donor.
+        What was held out: donor, section (of one donor), block (of one section) or none. Only ``"donor"`` speaks for a
+        new donor.
     n_units
         How many.
     level
@@ -63,6 +63,17 @@ class Calibration:
     def trusted(self) -> np.ndarray:
         """``(g,)`` bool: the lower bound of the held-out depth-partial correlation lies above 0."""
         return self.trust_lower > 0
+
+
+def no_calibration(n_genes: int) -> Calibration:
+    """Return what is known where nothing was held out: no interval, and no gene trusted.
+
+    Calibration refits a method once for every unit; a benchmark, which measures on held-out sections itself, can do
+    without.
+    """
+    return Calibration(
+        "none", 0, None, np.full(n_genes, np.nan), np.zeros(n_genes), np.full(n_genes, -1.0), novelty=None
+    )
 
 
 def stated_level(n_units: int, *, wanted: float = 0.9) -> float | None:

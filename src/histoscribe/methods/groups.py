@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["N_BLOCKS", "Unit", "grouping"]
 
-Unit = Literal["donor", "section", "block"]
+#: ``"none"`` stands for a model that nothing was held out for.
+Unit = Literal["donor", "section", "block", "none"]
 
 #: Strips of a lone section: enough to choose a strength, each wide enough that most of it is far from its border.
 N_BLOCKS = 5

@@ -9,7 +9,7 @@ import numpy as np
 from histoscribe.encoders import encode
 from histoscribe.methods import expression
 from histoscribe.methods.bundle import Bundle, provenance
-from histoscribe.methods.calibration import calibrate
+from histoscribe.methods.calibration import calibrate, no_calibration
 from histoscribe.tiles import tile
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def fit(
     params: Mapping[str, Any] | None = None,
     target: Target | None = None,
     level: float = 0.9,
+    calibrated: bool = True,
     seed: int = 0,
     cache: Path | None = None,
     show: bool | None = None,
@@ -58,6 +59,8 @@ def fit(
         Transform of the counts; default ln(1 + CP10k).
     level
         Highest interval level wanted.
+    calibrated
+        False saves the refits that calibration takes: the bundle then has no intervals and trusts no gene.
     seed
         Seed of everything random.
     cache
@@ -75,7 +78,10 @@ def fit(
         size_um = predictor.default_size_um if size_um is None else size_um
         sections = prepare(sections, encoder, size_um=size_um, tile_px=tile_px, cache=cache, show=show)
     predictor.fit(sections, genes, target=target, encoder=encoder if predictor.uses_features else None, seed=seed)
-    calibration = calibrate(predictor, sections, level=level, seed=seed)
+    if calibrated:
+        calibration = calibrate(predictor, sections, level=level, seed=seed)
+    else:
+        calibration = no_calibration(len(predictor.genes_))
     return Bundle(predictor, calibration, provenance(sections))
 
 

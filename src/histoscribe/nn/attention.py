@@ -1,4 +1,4 @@
-"""Attention as the transformers of this field use it: pre-norm layers, shared norms for cross-attention, grid biases."""
+"""Attention as this field's transformers use it: pre-norm layers, one norm for cross-attention, grid biases."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ class SelfLayer(nn.Module):
     def forward(
         self, x: torch.Tensor, *, bias: torch.Tensor | None = None, mask: torch.Tensor | None = None
     ) -> torch.Tensor:
+        """Transform ``(b, n, d)`` tokens; `bias` and `mask` as in `Attention`."""
         normed = self.norm(x)
         x = x + self.attention(normed, normed, bias=bias, mask=mask)
         return x + self.feed_forward(self.norm_out(x))
@@ -103,12 +104,13 @@ class CrossLayer(nn.Module):
         self.feed_forward = FeedForward(width, ratio, dropout=dropout)
 
     def forward(self, x: torch.Tensor, context: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Let ``(b, n, d)`` tokens look at ``(b, m, d)`` context; `mask` as in `Attention`."""
         x = x + self.attention(self.norm(x), self.norm(context), mask=mask)
         return x + self.feed_forward(self.norm_out(x))
 
 
 class GridBias(nn.Module):
-    """A learned bias per head for each (\\|row difference\\|, \\|column difference\\|) of a k x k grid of tokens; 0 at first."""
+    """A learned bias per head for each distance (in rows, in columns) of a k x k grid of tokens; 0 at first."""
 
     def __init__(self, k: int, heads: int) -> None:
         super().__init__()

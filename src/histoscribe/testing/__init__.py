@@ -11,6 +11,7 @@ from histoscribe.testing._plant import plant_on_features
 from histoscribe.testing._promises import ContractError
 from histoscribe.testing._sections import make_donors, make_section
 from histoscribe.testing._slide import ArraySlide
+from histoscribe.testing._source import SYNTHETIC_DONORS
 from histoscribe.testing._truth import Truth
 from histoscribe.testing._write import write_visium
 
@@ -21,6 +22,7 @@ __all__ = [
     "FEATURES",
     "METHOD_CHECKS",
     "READER_CHECKS",
+    "SYNTHETIC_DONORS",
     "ArraySlide",
     "ContractError",
     "Truth",

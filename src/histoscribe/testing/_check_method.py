@@ -15,8 +15,10 @@ from histoscribe.core.errors import BundleError
 from histoscribe.core.features import Features, FeatureSpec
 from histoscribe.core.files import digest
 from histoscribe.core.grid import TileGrid
+from histoscribe.encoders import split_name
 from histoscribe.methods import EXPRESSION
 from histoscribe.methods._expression import Predictor
+from histoscribe.methods.train import prepare
 from histoscribe.testing._feature_sections import make_feature_sections
 from histoscribe.testing._promises import check_card, keep_all, promise
 from histoscribe.testing._sections import make_section
@@ -36,7 +38,8 @@ def check_method(method: str | type[Predictor]) -> None:
     Parameters
     ----------
     method
-        Registry name, or a `Predictor` class that can be made without arguments.
+        Registry name, or a `Predictor` class that can be made without arguments (with its preset ``"tiny"`` where it
+        has one).
 
     Raises
     ------
@@ -57,13 +60,21 @@ class _Subject:
     new: Section
     panel: tuple[str, ...]
 
+    def make(self) -> Predictor:
+        return self.cls(**self.cls.presets.get("tiny", {}))
+
     def fit(self, *, seed: int = 1) -> Predictor:
-        return self.cls().fit(list(self.training), self.panel, seed=seed)
+        return self.make().fit(list(self.training), self.panel, seed=seed)
 
 
 def _find(method: str | type[Predictor]) -> _Subject:
     cls = EXPRESSION.get(method) if isinstance(method, str) else method
-    sections = _feature_study() if cls.uses_features else _pixel_study()
+    if not cls.uses_features:
+        sections = _pixel_study()
+    elif cls.uses_pixels:
+        sections = _encoded_study(_quick(cls.default_encoder), tuple(cls.default_size_um))
+    else:
+        sections = _feature_study()
     names = [str(g) for g in Truth.of(sections[0]).genes if not str(g).startswith(("REST", "DEPTH"))]
     # Not the order of the files: a method that sorts genes or takes the first ones is found out.
     panel = tuple(np.random.default_rng(3).permutation(names)[:12].tolist())
@@ -82,6 +93,23 @@ def _pixel_study() -> tuple[Section, ...]:
     return tuple(s.replace(grid=TileGrid(s.xy, (112.0,), 224, s.mpp, s.mpp)) for s in sections)
 
 
+@cache
+def _encoded_study(encoder: str, sides_um: tuple[float, ...]) -> tuple[Section, ...]:
+    return tuple(prepare(list(_pixel_study()), encoder, size_um=sides_um, show=False))
+
+
+def _quick(encoder: str) -> str:
+    """Put colour statistics in place of each network, with the same pooling: a check must not take minutes."""
+    poolings = [split_name(part)[1:] for part in encoder.split("+")]
+    return "+".join(dict.fromkeys(f"colour[{kind}{k}]" if kind else "colour" for kind, k in poolings))
+
+
+@cache
+def _fitted(method: str | type[Predictor]) -> Predictor:
+    """Fit once for all checks that only look at a fitted method."""
+    return _find(method).fit()
+
+
 def _values(table: AnnData) -> np.ndarray:
     return np.asarray(table.X)
 
@@ -92,13 +120,16 @@ def _card(method: str | type[Predictor]) -> None:
 
 
 def _parameters(method: str | type[Predictor]) -> None:
-    made = _find(method).cls()
+    made = _find(method).make()
     params = made.params()
     promise(json.loads(json.dumps(params)) == params, f"params() {params} do not survive JSON")
+    for name, preset in made.presets.items():
+        remade = type(made)(**preset).params()
+        promise(remade.items() >= dict(preset).items(), f"preset {name!r} does not become the parameters it names")
     promise(type(made)(**params).params() == params, "a method made from params() has other params()")
     copy = made.clone()
     promise(copy is not made and copy.params() == params, "clone() has other params()")
-    promise(not hasattr(_find(method).fit().clone(), "genes_"), "clone() of a fitted method is fitted")
+    promise(not hasattr(_fitted(method).clone(), "genes_"), "clone() of a fitted method is fitted")
 
 
 def _contract_methods(method: str | type[Predictor]) -> None:
@@ -108,7 +139,7 @@ def _contract_methods(method: str | type[Predictor]) -> None:
 
 def _never_sees_the_truth(method: str | type[Predictor]) -> None:
     subject = _find(method)
-    model, section = subject.fit(), subject.new
+    model, section = _fitted(method), subject.new
     before = _values(model.predict(section))
     rng = np.random.default_rng(7)
     table = section.table.copy()
@@ -124,7 +155,7 @@ def _never_sees_the_truth(method: str | type[Predictor]) -> None:
 
 def _follows_observations(method: str | type[Predictor]) -> None:
     subject = _find(method)
-    model = subject.fit()
+    model = _fitted(method)
     order = np.random.default_rng(11).permutation(subject.new.n_obs)
     straight = _values(model.predict(subject.new))
     permuted = _values(model.predict(subject.new.subset(order)))
@@ -145,7 +176,7 @@ def _deterministic(method: str | type[Predictor]) -> None:
 
 def _survives_saving(method: str | type[Predictor]) -> None:
     subject = _find(method)
-    model = subject.fit()
+    model = _fitted(method)
     state = model.state()
     numeric = all(isinstance(v, np.ndarray) and v.dtype.kind in "biuf" for v in state.values())
     promise(numeric, "state() holds something other than numeric arrays")
@@ -160,7 +191,7 @@ def _survives_saving(method: str | type[Predictor]) -> None:
 
 def _output(method: str | type[Predictor]) -> None:
     subject = _find(method)
-    model = subject.fit()
+    model = _fitted(method)
     found = model.predict(subject.new)
     values = _values(found)
     promise(values.dtype == np.float32, f"X is {values.dtype}, not float32")
@@ -176,7 +207,7 @@ def _output(method: str | type[Predictor]) -> None:
 
 def _learns(method: str | type[Predictor]) -> None:
     subject = _find(method)
-    model = subject.fit()
+    model = _fitted(method)
     truth = Truth.of(subject.new, subject.panel)
     planted = truth.classes != "null"
     guess = _values(model.predict(subject.new)).astype(np.float64)[:, planted]
@@ -213,7 +244,7 @@ def _refuses_other_features(method: str | type[Predictor]) -> None:
     subject = _find(method)
     if not subject.cls.uses_features:
         return
-    model = subject.fit()
+    model = _fitted(method)
     held = Features.of(subject.new.table)
     table = subject.new.table.copy()
     other = FeatureSpec(held.spec.encoder, "another", held.spec.blocks, held.spec.geometry)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from histoscribe.train.augment import SYMMETRIES, transform_view
+from histoscribe.train.distributed import Ranks
 from histoscribe.train.loop import Outcome, train
 from histoscribe.train.options import Training
 from histoscribe.train.validation import hold_out
 from histoscribe.train.windows import spatial_windows
 
-__all__ = ["SYMMETRIES", "Outcome", "Training", "hold_out", "spatial_windows", "train", "transform_view"]
+__all__ = ["SYMMETRIES", "Outcome", "Ranks", "Training", "hold_out", "spatial_windows", "train", "transform_view"]

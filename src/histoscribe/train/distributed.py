@@ -52,3 +52,12 @@ class Ranks:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             distributed.all_reduce(parameter.grad)
+
+    def share_buffers(self, network: torch.nn.Module) -> None:
+        """Give every process the first one's buffers (running statistics), so that all validate the same network."""
+        if self.size == 1:
+            return
+        from torch import distributed
+
+        for buffer in network.buffers():
+            distributed.broadcast(buffer, src=0)

@@ -15,7 +15,7 @@ from histoscribe.train.checkpoint import Checkpoint
 from histoscribe.train.distributed import Ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from histoscribe.train.options import Training
@@ -76,7 +76,7 @@ class _State:
 
 def train(
     network: torch.nn.Module,
-    batches: Callable[[int], Sequence[Any]],
+    batches: Callable[[int], Collection[Any]],
     loss: Callable[[Any], tuple[torch.Tensor, int] | None],
     options: Training,
     *,
@@ -135,6 +135,7 @@ def train(
                 break
             torch.manual_seed(_mix(seed, epoch))
             mean = _epoch(state, batches(epoch), loss, options, parameters=parameters, ranks=ranks, advance=advance)
+            ranks.share_buffers(network)
             _judge(state, mean, score, options)
             if ranks.first:
                 keeper.save(state.to_dict)

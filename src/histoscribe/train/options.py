@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from histoscribe.core.errors import RegistryError
+from histoscribe.core.errors import HistoScribeError, RegistryError
 from histoscribe.core.registry import did_you_mean
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Training:
         cuda = torch.cuda.is_available()
         if self.device == "cuda" and not cuda:
             msg = f"device 'cuda' was asked for, but PyTorch {torch.__version__} finds no GPU here. Use device='cpu'."
-            raise RegistryError(msg)
+            raise HistoScribeError(msg)
         if self.device == "cpu" or not cuda:
             return torch.device("cpu")
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

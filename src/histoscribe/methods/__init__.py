@@ -20,6 +20,7 @@ EXPRESSION = Registry(
         "mean": "histoscribe.methods.expression.mean:TrainingMean",
         "ridge": "histoscribe.methods.expression.ridge:Ridge",
         "stnet": "histoscribe.methods.expression.stnet:STNet",
+        "triplex": "histoscribe.methods.expression.triplex:Triplex",
     },
 )
 

@@ -171,6 +171,11 @@ class Predictor(ABC):
         }
         return table
 
+    @property
+    def read_mpp(self) -> float | None:
+        """Finest detail that it was fitted on, um/px; None where it reads no pixels."""
+        return None if self.spec_ is None else float(self.spec_.geometry["read_mpp"])
+
     def n_parameters(self) -> int:
         """Return how many numbers were learned: the size of `state`."""
         return sum(int(value.size) for value in self.state().values())

@@ -110,20 +110,28 @@ def lattice(section: Section) -> np.ndarray:
     return places
 
 
-def pixels(section: Section, *, side_um: float, tile_px: int) -> np.ndarray:
+def pixels(section: Section, *, side_um: float, tile_px: int, read_mpp: float | None = None) -> np.ndarray:
     """Return ``(n, 3, tile_px, tile_px)`` uint8 tiles, read once and then mapped from the cache's disk.
+
+    Parameters
+    ----------
+    side_um, tile_px
+        Side of a tile.
+    read_mpp
+        Finest detail read, um/px; default that of the section's tiles, or, where it has none, what the slide and
+        `tile_px` allow.
 
     Raises
     ------
     DataError
-        If the section has no slide or no tiles.
+        If the section has no slide.
     """
     grid, slide = section.grid, section.slide
-    if grid is None or slide is None:
-        lacks = "no slide" if slide is None else "no tiles"
-        msg = f"section {section.name!r} has {lacks}, but this method reads pixels. Read it with its image and tile it."
+    if slide is None:
+        msg = f"section {section.name!r} has no slide, but this method reads pixels. Read it with its image."
         raise DataError(msg)
-    grid = TileGrid(grid.centres, (side_um,), tile_px, grid.mpp, grid.read_mpp)
+    finest = max(section.mpp, side_um / tile_px) if grid is None else grid.read_mpp
+    grid = TileGrid(section.xy, (side_um,), tile_px, section.mpp, read_mpp or finest)
     reader = f"{type(slide).__module__}.{type(slide).__qualname__}"
     path = cache_dir() / "tiles" / f"{digest(slide.digest(), reader, grid.digest())}.npy"
     if not path.is_file():

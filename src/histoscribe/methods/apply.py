@@ -76,9 +76,10 @@ def predict(
     predictor = bundle.predictor
     prepared = section.blind()
     scale = "not used (the method reads no pixels)"
+    if predictor.read_mpp is not None:
+        scale = _check_scale(predictor.read_mpp, section, rescale=rescale)
     if predictor.spec_ is not None:
         _check_encoder(bundle)
-        scale = _check_scale(bundle, section, rescale=rescale)
         geometry = predictor.spec_.geometry
         prepared = tile(
             prepared,
@@ -118,10 +119,7 @@ def _check_species(bundle: Bundle, species: str | None, name: str) -> None:
         raise BundleError(msg)
 
 
-def _check_scale(bundle: Bundle, section: Section, *, rescale: bool) -> str:
-    spec = bundle.predictor.spec_
-    assert spec is not None
-    trained = float(spec.geometry["read_mpp"])
+def _check_scale(trained: float, section: Section, *, rescale: bool) -> str:
     if section.mpp <= trained * SCALE_TOLERANCE:
         if section.mpp < trained / SCALE_TOLERANCE:
             return f"read at {trained:.4g} um/px instead of the slide's {section.mpp:.4g}, to match the training slides"

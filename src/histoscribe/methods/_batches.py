@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from histoscribe.core.ahead import read_ahead
+from histoscribe.methods.groups import strips
 from histoscribe.train import SYMMETRIES, Ranks, spatial_windows, transform_view
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class Unit:
         ``(n,)`` its observations in that section.
     views, y, counts, depth
         Arrays over these observations.
+    origin
+        ``(n, 3)`` int64 codes of donor, section and strip, for methods that compare observations of different origin;
+        None in prediction.
     """
 
     section: int
@@ -65,6 +69,7 @@ class Unit:
     y: np.ndarray
     counts: np.ndarray
     depth: np.ndarray
+    origin: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +91,26 @@ def make_units(
 ) -> list[Unit]:
     """Make one unit per section, or per window where a section has more than `max_context` observations (0: never)."""
     units = []
-    for number, (d, seen) in enumerate(zip(data, views, strict=True)):
+    for number, (d, seen, origin) in enumerate(zip(data, views, _origins(data), strict=True)):
         windows = spatial_windows(d.section.xy, max_context)
         if len(windows) == 1:
             # A section that is one unit keeps its arrays as they are: tiles stay mapped from disk.
-            units.append(Unit(number, np.arange(len(d.y)), seen, d.y, d.counts, d.depth))
+            units.append(Unit(number, np.arange(len(d.y)), seen, d.y, d.counts, d.depth, origin))
             continue
         for rows in windows:
             cut = {name: array[rows] for name, array in seen.items()}
-            units.append(Unit(number, rows, cut, d.y[rows], d.counts[rows], d.depth[rows]))
+            units.append(Unit(number, rows, cut, d.y[rows], d.counts[rows], d.depth[rows], origin[rows]))
     return units
+
+
+def _origins(data: Sequence[TrainingSection]) -> list[np.ndarray]:
+    donors = sorted({d.section.donor for d in data})
+    found = []
+    for number, d in enumerate(data):
+        strip = np.unique(strips(d.section), return_inverse=True)[1]
+        codes = [np.full(len(strip), donors.index(d.section.donor)), np.full(len(strip), number), strip]
+        found.append(np.stack(codes, axis=1).astype(np.int64))
+    return found
 
 
 #: Unit, its chosen observations, and the symmetry they are shown in.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -105,6 +106,15 @@ class NetworkPredictor(Predictor):
         del units, allowed
         return {}
 
+    def relate(self, unit: Unit) -> dict[str, np.ndarray]:
+        """Return further views of a section or window that need all of it, or the memory (indices of exemplars, say).
+
+        Called once a unit, before training and in prediction; the views are standardised and cut already, and turn as
+        `kinds` says. `unit.origin` tells whom a training observation belongs to, and is None in prediction.
+        """
+        del unit
+        return {}
+
     def initialise(self, network: torch.nn.Module) -> None:
         """Start each linear layer whose name begins with ``head`` and that gives the panel at the training mean."""
         for name, module in network.named_modules():
@@ -137,8 +147,9 @@ class NetworkPredictor(Predictor):
     def _train(self, units: Sequence[Unit], held: Sequence[np.ndarray], options: Training, *, seed: int) -> Outcome:
         """Train a fresh network on what is not held out, stopping by what is."""
         allowed = [~held[u.section][u.rows] for u in units]
-        watched = [u for u in units if held[u.section][u.rows].any()]
         self.memory_ = self.memorise(units, allowed)
+        units = [self._related(u) for u in units]
+        watched = [u for u in units if held[u.section][u.rows].any()]
         threads = torch.get_num_threads()
         torch.set_num_threads(default_threads())
         try:
@@ -187,9 +198,13 @@ class NetworkPredictor(Predictor):
         for rows in spatial_windows(section.xy, self._window()):
             blank = np.zeros((len(rows), g), dtype=np.float32)
             cut = {name: array[rows] for name, array in seen.items()}
-            unit = Unit(0, rows, cut, blank, blank, np.zeros(len(rows)))
+            unit = self._related(Unit(0, rows, cut, blank, blank, np.zeros(len(rows))))
             out[rows] = self._forward_rows(unit, np.arange(len(rows)))
         return out
+
+    def _related(self, unit: Unit) -> Unit:
+        further = self.relate(unit)
+        return replace(unit, views={**unit.views, **further}) if further else unit
 
     def _forward_rows(self, unit: Unit, rows: np.ndarray) -> np.ndarray:
         """Predict some observations of a unit, those of heavy views in chunks."""
@@ -225,12 +240,14 @@ class NetworkPredictor(Predictor):
         self, units: Sequence[Unit], allowed: Sequence[np.ndarray], options: Training, *, seed: int
     ) -> Path:
         """Name the file of this very training: anything that would change it changes the name."""
-        arrays = [np.ascontiguousarray(a) for u, rows in zip(units, allowed, strict=True) for a in (u.y, rows)]
+        parts = [a for u, rows in zip(units, allowed, strict=True) for a in (u.y, rows, u.origin) if a is not None]
+        arrays = [np.ascontiguousarray(a) for a in parts]
         what = {"method": self.card.name, "params": self.params(), "options": options.to_dict(), "seed": seed}
         what |= {"genes": self.genes_, "spec": None if self.spec_ is None else self.spec_.to_dict()}
         what |= {"versions": [version("histoscribe"), torch.__version__], "shapes": sorted(self.shapes_.items())}
-        moments = [np.ascontiguousarray(a).tobytes() for pair in self.scales_.values() for a in pair]
-        name = digest(json.dumps(what, sort_keys=True, default=str), *moments, *(a.tobytes() for a in arrays))
+        arrays += [np.ascontiguousarray(a) for pair in self.scales_.values() for a in pair]
+        arrays += [np.ascontiguousarray(a) for a in self.memory_.values()]
+        name = digest(json.dumps(what, sort_keys=True, default=str), *(a.tobytes() for a in arrays))
         return cache_dir() / "training" / f"{name}.pt"
 
     def n_parameters(self) -> int:

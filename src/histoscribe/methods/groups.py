@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from histoscribe.core.section import Section
 
-__all__ = ["N_BLOCKS", "Unit", "grouping"]
+__all__ = ["N_BLOCKS", "Unit", "grouping", "strips"]
 
 #: ``"none"`` stands for a model that nothing was held out for.
 Unit = Literal["donor", "section", "block", "none"]
@@ -38,9 +38,13 @@ def grouping(sections: Sequence[Section]) -> tuple[Unit, list[np.ndarray]]:
         return "donor", [np.full(s.n_obs, s.donor, dtype=object) for s in sections]
     if len(sections) > 1:
         return "section", [np.full(s.n_obs, s.name, dtype=object) for s in sections]
-    xy = sections[0].xy
+    return "block", [np.array([f"{sections[0].name} strip {i + 1}" for i in strips(sections[0])], dtype=object)]
+
+
+def strips(section: Section) -> np.ndarray:
+    """Return ``(n,)`` int: which of `N_BLOCKS` strips of equal count along its longer side an observation lies in."""
+    xy = section.xy
     along = xy[:, int(np.argmax(np.ptp(xy, axis=0)))]
     # Ties (spots of one array column) must stay together, so rank by value, not by position in the file.
     edges = np.quantile(along, np.linspace(0, 1, N_BLOCKS + 1)[1:-1])
-    strips = np.searchsorted(edges, along, side="right")
-    return "block", [np.array([f"{sections[0].name} strip {i + 1}" for i in strips], dtype=object)]
+    return np.searchsorted(edges, along, side="right")

@@ -16,6 +16,9 @@ __all__ = ["EXPRESSION", "expression"]
 EXPRESSION = Registry(
     "expression",
     {
+        "bleep": "histoscribe.methods.expression.bleep:Bleep",
+        "histogene": "histoscribe.methods.expression.histogene:HisToGene",
+        "histospace": "histoscribe.methods.expression.histospace:HistoSpace",
         "knn": "histoscribe.methods.expression.knn:Knn",
         "mean": "histoscribe.methods.expression.mean:TrainingMean",
         "ridge": "histoscribe.methods.expression.ridge:Ridge",

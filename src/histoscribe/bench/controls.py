@@ -114,6 +114,8 @@ class Control:
         ``Task -> Output``; raises `NotApplicableError`.
     uses_depth
         True where it sees the measured depth of the test section.
+    encoder
+        Features it computes, if any: a suite's run encodes them beforehand, as it does for methods.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Control:
     label: str
     run: Callable[[Task], Output]
     uses_depth: bool = False
+    encoder: str = ""
 
 
 def _training_mean(task: Task) -> Output:
@@ -232,6 +235,7 @@ COLOUR_RIDGE = Control(
     kind="control",
     label="colour alone",
     run=_colour_ridge,
+    encoder="colour",
 )
 
 LOG_DEPTH_ORACLE = Control(

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from histoscribe.core.section import Section
 
-__all__ = ["Split", "check_disjoint", "donor_folds", "leave_one_donor_out", "spatial_strips"]
+__all__ = [
+    "Split",
+    "check_disjoint",
+    "donor_folds",
+    "fixed_split",
+    "leave_one_donor_out",
+    "leave_one_section_out",
+    "spatial_strips",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +37,8 @@ class Split:
     train, test
         Sections of each side.
     apart
-        What the split keeps apart: ``"donor"``, or ``"region of one section"``.
+        What the split keeps apart: ``"donor"``, ``"section"`` (donors may stand on both sides), or ``"region of one
+        section"``.
     """
 
     name: str
@@ -114,6 +123,48 @@ def _folds(sections: Sequence[Section], donors: list[str], k: int, seed: int | N
         test = tuple(s for s in sections if s.donor in held)
         check_disjoint(train, test)
         yield Split(f"without donor {', '.join(held)}", train, test, "donor")
+
+
+def leave_one_section_out(sections: Sequence[Section]) -> Iterator[Split]:
+    """Yield one split for each section; other sections of its donor stay in training, and the name says so.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two sections.
+    """
+    if len(sections) < 2:
+        msg = f"{len(sections)} section cannot be divided by section. Give at least two, or use spatial_strips."
+        raise DataError(msg)
+    return _sections_out(sections)
+
+
+def _sections_out(sections: Sequence[Section]) -> Iterator[Split]:
+    for held in sections:
+        train = tuple(s for s in sections if s is not held)
+        same = any(s.donor == held.donor for s in train)
+        said = f" (donor {held.donor} in training, too)" if same else ""
+        yield Split(f"without section {held.name}{said}", train, (held,), "section" if same else "donor")
+
+
+def fixed_split(sections: Sequence[Section], train: Sequence[str], test: Sequence[str]) -> Split:
+    """Return the split that names its training and its test sections; no donor may stand on both sides.
+
+    Raises
+    ------
+    DataError
+        If a name is no section.
+    LeakError
+        If a donor is on both sides.
+    """
+    by_name = {s.name: s for s in sections}
+    unknown = [name for name in (*train, *test) if name not in by_name]
+    if unknown:
+        msg = f"the split names {', '.join(unknown)}, but the sections are {', '.join(by_name)}. Correct the names."
+        raise DataError(msg)
+    sides = tuple(by_name[n] for n in train), tuple(by_name[n] for n in test)
+    check_disjoint(*sides)
+    return Split(f"test {', '.join(test)}", *sides, "donor")
 
 
 def spatial_strips(section: Section, k: int = 2, *, gap_um: float) -> Iterator[Split]:

@@ -251,17 +251,22 @@ class Suite(_Model):
     #: Folder of its file; stored gene lists lie beside it. Not a key of the file.
     folder: Path = Field(default=Path(), exclude=True)
 
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.folder / f"{self.id}.toml"
+
     def make_target(self) -> Target:
         """Return the transform of the counts."""
         try:
-            return Target(**self.target)
-        except TypeError as err:
-            msg = f"suite {self.id!r}: [target] {self.target} is no target ({err}). Use the arguments of Target."
-            raise DataError(msg) from err
+            return Target.from_dict(self.target)
+        except DataError as err:
+            err.add_note(f"in [target] of suite {self.id!r}")
+            raise
 
     def digest(self) -> str:
         """16 hex digits of what decides the numbers of a run: all but headings, notes, methods and columns."""
-        aside = {"heading", "notes", "methods", "controls", "metrics", "seed", "protocol"}
+        aside = {"heading", "notes", "methods", "controls", "metrics", "seed", "protocol", "expect"}
         return digest(self.model_dump_json(exclude=aside))
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
 GROUPS = {
     "papers": "papers:papers",
     "datasets": "datasets:datasets",
+    "bench": "bench:bench",
 }
 
 

@@ -30,6 +30,9 @@ def fit(
         list[str] | None, typer.Option("--param", "-p", help="Method parameter, name=value (JSON).")
     ] = None,
     level: Annotated[float, typer.Option(help="Highest interval level wanted, 0-1.")] = 0.9,
+    no_calibration: Annotated[
+        bool, typer.Option("--no-calibration", help="Save the refits: no intervals, and no gene is trusted.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     no_check: Annotated[bool, typer.Option("--no-check", help="Fit even where spots do not lie on tissue.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
@@ -54,6 +57,7 @@ def fit(
         genes=gene_list(genes),
         params=parameters(param or []),
         level=level,
+        calibrated=not no_calibration,
         seed=seed,
     )
     bundle.save(out)
@@ -66,6 +70,9 @@ def fit(
         f"wrote {out}: {method}, {len(bundle.genes)} genes, {summary['n_obs']} observations of "
         f"{len(summary['donors'])} donor(s)"
     )
+    if unit == "none":
+        typer.echo("not calibrated: no interval is given, and no gene is called trusted.")
+        return
     level_text = "no interval: too few units" if summary["level"] is None else f"intervals at {summary['level']:.0%}"
     typer.echo(f"held out {n} {unit}(s): {summary['trusted']} genes trusted; {level_text}")
     if summary["donor_assumed"]:

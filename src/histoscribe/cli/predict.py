@@ -66,10 +66,15 @@ def predict(
     if ours["synthetic"]:
         typer.echo("SYNTHETIC: the bundle was trained on generated sections.")
     typer.echo(f"scale: {ours['scale']}")
-    typer.echo(f"{summary['trusted']} genes are trusted (held out: {ours['n_units']} {ours['calibration_unit']}(s))")
+    uncalibrated = ours["calibration_unit"] == "none"
+    if uncalibrated:
+        typer.echo("the bundle is not calibrated: no interval is given, and no gene is called trusted.")
+    else:
+        held_out = f"{ours['n_units']} {ours['calibration_unit']}(s)"
+        typer.echo(f"{summary['trusted']} genes are trusted (held out: {held_out})")
     if ours["ood_slide"] > ours["ood_warn_above"]:
         typer.echo(f"WARNING: {ours['ood_slide']:.0f} % of the tiles are unlike the training tiles (5 % is ordinary).")
-    if ours["calibration_unit"] != "donor":
+    if not uncalibrated and ours["calibration_unit"] != "donor":
         typer.echo("note: the bundle saw one donor only, so neither flags nor intervals speak for a new donor.")
 
 

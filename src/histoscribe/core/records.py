@@ -11,9 +11,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from histoscribe.core.errors import DataError
 from histoscribe.core.files import digest, read_json, write_json
 
 __all__ = ["RunRecord"]
+
+
+#: Fields that only a suite's run fills.
+_SUITE_FIELDS = {
+    *("protocol", "preset", "tiles", "per_section", "per_donor", "subsets", "ceiling", "cost", "failure", "run_key")
+}
 
 
 def code_commit() -> str:
@@ -67,6 +74,28 @@ class RunRecord:
         Where it ran and how long, s.
     synthetic
         True where the data were generated.
+    kind
+        ``"method"`` or ``"control"``.
+    protocol
+        ``"clean"``, or whose published protocol the suite reproduces; empty for a single evaluation.
+    preset
+        Named set of parameters that `params` came from.
+    tiles
+        ``sides_um`` and ``tile_px`` where the method uses features.
+    per_section, per_donor
+        Scores of each test section (with ``section``, ``donor``, ``n_obs``, ``fold``, ``n_genes``) and of each donor:
+        what paired differences are made of.
+    subsets
+        Gene subset to ``n_genes``, ``scores``, ``ceiling``, ``per_section`` and ``per_donor``.
+    ceiling
+        Scores of a noise-free predictor, by count splitting; ``known_...`` where the truth is generated.
+    cost
+        ``fit_s``, ``predict_s`` (sums over folds), ``peak_mb`` (largest of the folds' processes), ``parameters``
+        (mean over folds), ``threads``, and the folds one by one.
+    failure
+        What went wrong (``fold``, ``error``, ``message``, ``log``) where there are no scores.
+    run_key
+        Digest of all that decided the predictions, code included.
     """
 
     benchmark: str = "adhoc"
@@ -84,6 +113,17 @@ class RunRecord:
     device: str = "cpu"
     seconds: float = 0.0
     synthetic: bool = False
+    kind: str = "method"
+    protocol: str = ""
+    preset: str = ""
+    tiles: dict[str, Any] = field(default_factory=dict)
+    per_section: list[dict[str, Any]] = field(default_factory=list)
+    per_donor: dict[str, dict[str, float]] = field(default_factory=dict)
+    subsets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ceiling: dict[str, float] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+    failure: dict[str, Any] = field(default_factory=dict)
+    run_key: str = ""
     notes: list[str] = field(default_factory=list)
     commit: str = field(default_factory=code_commit)
     versions: dict[str, str] = field(default_factory=_versions)
@@ -92,7 +132,16 @@ class RunRecord:
     @property
     def id(self) -> str:
         """16 hex digits of what was run (not of the scores or the time)."""
-        what = (self.benchmark, self.benchmark_version, self.method, self.params, self.encoder, self.genes)
+        what: tuple[Any, ...] = (
+            self.benchmark,
+            self.benchmark_version,
+            self.method,
+            self.params,
+            self.encoder,
+            self.genes,
+        )
+        # Records made before there were suites have no tiles, and keep their names.
+        what += (self.tiles,) if self.tiles else ()
         # Sorted keys: a record read back from its file must keep its name.
         return digest(json.dumps([*what, self.target, self.split, self.seed, self.data], sort_keys=True))
 
@@ -101,12 +150,18 @@ class RunRecord:
         path = Path(path)
         if path.suffix != ".json":
             path = path / f"{self.id}.json"
-        write_json(path, asdict(self) | {"id": self.id})
+        # What a single evaluation has no use for stays out of its file.
+        value = {k: v for k, v in asdict(self).items() if v or k not in _SUITE_FIELDS}
+        write_json(path, value | {"id": self.id})
         return path
 
     @classmethod
     def load(cls, path: Path | str) -> RunRecord:
         """Read what `save` wrote."""
         value = read_json(path)
-        value.pop("id", None)
-        return cls(**value)
+        try:
+            value.pop("id", None)
+            return cls(**value)
+        except (AttributeError, TypeError) as err:
+            msg = f"{path} is JSON but not a run record ({err}). Remove it, or upgrade histoscribe if it is newer."
+            raise DataError(msg) from err

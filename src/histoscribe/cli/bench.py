@@ -1,0 +1,122 @@
+"""`histoscribe bench`: benchmarks as files: list, show, run, and the board of what was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from histoscribe.core.errors import DataError
+
+if TYPE_CHECKING:
+    from histoscribe.bench.runner import Done
+    from histoscribe.bench.suite import Suite
+
+bench = typer.Typer(help="Benchmarks as files: list, show, run, and the board.", no_args_is_help=True)
+
+_SUITE = typer.Argument(metavar="SUITE", help="Id of a suite (`histoscribe bench list`), or a .toml file.")
+
+
+@bench.command("list")
+def list_suites(
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the suites, and whether their data are here."""
+    from histoscribe.bench.suite import data_root, load_suite, suite_names
+
+    suites = [load_suite(path) for path in suite_names().values()]
+    missing = {suite.id: len(suite.data.missing(data_root())) for suite in suites}
+    if as_json:
+        rows = [
+            {"id": s.id, "version": s.version, "protocol": s.protocol, "heading": s.heading.en}
+            | {"missing_files": missing[s.id]}
+            for s in suites
+        ]
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for suite in suites:
+        n = missing[suite.id]
+        data = "generated" if suite.data.source else "data here" if not n else f"{n} files missing"
+        typer.echo(f"{suite.id} {suite.version} [{suite.protocol}; {data}]\n    {suite.heading.en}")
+
+
+@bench.command("show")
+def show_suite(
+    suite: Annotated[str, _SUITE],
+    ceiling: Annotated[
+        bool, typer.Option("--ceiling/--no-ceiling", help="Read the data and compute n and noise ceiling.")
+    ] = True,
+) -> None:
+    """Print what a suite fixes, its controls, n and noise ceiling; or which files are missing."""
+    from histoscribe.bench.about import measured_facts, stated_facts
+    from histoscribe.bench.suite import load_suite
+
+    loaded = load_suite(suite)
+    for key, value in stated_facts(loaded).items():
+        typer.echo(f"{key + ':':<14}{value}")
+    if ceiling:
+        for key, value in measured_facts(loaded).items():
+            typer.echo(f"{key + ':':<14}{value}")
+
+
+@bench.command("run")
+def run(
+    suite: Annotated[str, _SUITE],
+    methods: Annotated[
+        str | None,
+        typer.Option(help="METHOD or METHOD@PRESET, comma-separated; default all that the suite lists."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of methods, controls and count splitting.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the records.")] = Path("results"),
+    work: Annotated[Path, typer.Option(help="Folder of the folds' predictions, by which a run goes on.")] = Path(
+        ".bench"
+    ),
+    no_controls: Annotated[bool, typer.Option("--no-controls", help="Leave the controls out.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was done before.")] = False,
+) -> None:
+    """Fit, predict and score every fold; one record for each run; stopped and started again, it repeats nothing."""
+    from histoscribe.bench.about import stated_facts
+    from histoscribe.bench.runner import run_suite
+    from histoscribe.bench.suite import load_suite
+
+    loaded = load_suite(suite)
+    for key, value in stated_facts(loaded).items():
+        typer.echo(f"{key + ':':<14}{value}")
+    wanted = [m.strip() for m in methods.split(",") if m.strip()] if methods else []
+    done = run_suite(
+        loaded,
+        methods=wanted,
+        seed=seed,
+        workers=workers,
+        threads=threads,
+        out=out,
+        work=work,
+        fresh=fresh,
+        controls=not no_controls,
+        report=lambda d: typer.echo(_line(d, loaded)),
+    )
+    failed = [d.record.method for d in done if d.record.failure]
+    if failed:
+        msg = (
+            f"{len(failed)} of {len(done)} runs failed ({', '.join(failed)}); their records say why. Mend them and run "
+            "the same command: what is done is kept."
+        )
+        raise DataError(msg)
+
+
+def _line(done: Done, suite: Suite) -> str:
+    record = done.record
+    name = f"{record.method}@{record.preset}" if record.preset else record.method
+    if record.failure:
+        return f"{name}: FAILED, {record.failure['error']}: {record.failure['message']}"
+    scores = record.scores[record.method]
+    if "not_applicable" in scores:
+        return f"{name}: not applicable, {scores['not_applicable']}"
+    shown = ", ".join(f"{m} {scores[m]:.3f}" for m in suite.metrics[:3] if m in scores)
+    cost: dict[str, Any] = record.cost
+    when = "recorded before" if done.earlier else f"fit {cost['fit_s']:.1f} s, peak {cost['peak_mb']:.0f} MB"
+    return f"{name}: {shown} ({when})"

@@ -29,11 +29,13 @@ check: $(STAMP)
 	$(BIN)/python docs/check_sources.py
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python docs/results.py --check
+	$(BIN)/python docs/board.py --check
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build/html
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/results.py
+	$(BIN)/python docs/board.py
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build/html
 
 # Long measurements with real or generated data; each script says what it needs and prints n, seed and split.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from histoscribe.bench._inputs import load_prediction, make_case
 from histoscribe.bench._job import RELATIVE, prediction_path
 from histoscribe.bench._match import match, ours
 from histoscribe.bench._scoring import donor_mean, score
+from histoscribe.bench.published import published_scores
 from histoscribe.bench.sources import SOURCES
 from histoscribe.bench.training import relation, training_entries
 from histoscribe.core.errors import DataError
-from histoscribe.metrics import METRICS, MIN_RELIABILITY
+from histoscribe.metrics import METRICS, MIN_RELIABILITY, PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,10 +42,14 @@ class Scores:
         One dictionary for each test section: names, n, and every metric that could be computed.
     pooled
         Metrics over all test sections together; empty where folds have different panels.
+    published
+        Scores as the paper averages them, where the suite reproduces a published protocol; see
+        `histoscribe.bench.published.published_scores`.
     """
 
     per_section: list[dict[str, Any]]
     pooled: dict[str, float]
+    published: dict[str, Any] = field(default_factory=dict)
 
 
 class Judge:
@@ -83,11 +88,21 @@ class Judge:
                 cases.append((fold, j, case))
                 values.append(case.values())
                 relative = relative or bool(case.info.get(RELATIVE, False))
-        found = {WHOLE: self._of_genes(cases, values, None, relative=relative)}
+        whole = self._of_genes(cases, values, None, relative=relative)
+        # A pattern without a level has no squared error, and papers print no such row.
+        found = {WHOLE: whole if relative else replace(whole, published=self._published(cases, values))}
         for subset in self.suite.subsets:
             chosen = [np.flatnonzero(np.isin(c.genes, subset.choose(c.genes))) for _, _, c in cases]
             found[subset.name] = self._of_genes(cases, values, chosen, relative=relative)
         return found
+
+    def _published(self, cases: Sequence[tuple[Fold, int, Case]], values: Sequence[np.ndarray]) -> dict[str, Any]:
+        if self.suite.clean:
+            return {}
+        folds: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in self.folds]
+        for (fold, _, case), own in zip(cases, values, strict=True):
+            folds[fold.index].append((case.truth, own))
+        return published_scores(list(PUBLISHED), folds)
 
     def _of_genes(
         self,

@@ -50,6 +50,7 @@ def run_record(
         "per_donor": per_donor,
         "subsets": subsets,
         "ceiling": ceiling,
+        "published": whole.published,
     }
     return _record(judge, run, outcomes, sections, {run.name: means | whole.pooled}, **_rounded(extra))
 

@@ -219,6 +219,8 @@ class Suite(_Model):
         Columns of its board, by registry name, the one that ranks first; all metrics are in the records.
     controls
         Registry names of the controls scored beside the methods.
+    elsewhere
+        Suites of other protocols on the same data; what papers report under those is mentioned, as not comparable.
     seed
         Default of ``--seed``: seed of methods, count splitting and controls.
     """
@@ -247,9 +249,15 @@ class Suite(_Model):
         "mse",
     )
     expect: Expect
+    elsewhere: tuple[Id, ...] = ()
     seed: int = 0
     #: Folder of its file; stored gene lists lie beside it. Not a key of the file.
     folder: Path = Field(default=Path(), exclude=True)
+
+    @property
+    def clean(self) -> bool:
+        """False where a published protocol is reproduced, faults included."""
+        return self.protocol == "clean"
 
     @property
     def path(self) -> Path:
@@ -266,7 +274,7 @@ class Suite(_Model):
 
     def digest(self) -> str:
         """16 hex digits of what decides the numbers of a run: all but headings, notes, methods and columns."""
-        aside = {"heading", "notes", "methods", "controls", "metrics", "seed", "protocol", "expect"}
+        aside = {"heading", "notes", "methods", "controls", "metrics", "seed", "protocol", "expect", "elsewhere"}
         return digest(self.model_dump_json(exclude=aside))
 
 

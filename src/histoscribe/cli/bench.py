@@ -11,6 +11,10 @@ import typer
 from histoscribe.core.errors import DataError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from histoscribe.bench.board import Board
+    from histoscribe.bench.board_text import Table as BoardTable
     from histoscribe.bench.runner import Done
     from histoscribe.bench.suite import Suite
 
@@ -120,3 +124,70 @@ def _line(done: Done, suite: Suite) -> str:
     cost: dict[str, Any] = record.cost
     when = "recorded before" if done.earlier else f"fit {cost['fit_s']:.1f} s, peak {cost['peak_mb']:.0f} MB"
     return f"{name}: {shown} ({when})"
+
+
+@bench.command("board")
+def board(
+    suites: Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...", help="Suites; default all.")] = None,
+    layout: Annotated[str, typer.Option("--format", help="terminal, markdown or html.")] = "terminal",
+    records: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; needed for html.")] = None,
+) -> None:
+    """Show what was measured: one board a suite, controls that win first, paired differences, cost, failures."""
+    from histoscribe.bench.board import load_records, make_boards
+    from histoscribe.bench.board_text import markdown
+    from histoscribe.core.files import atomic_path
+
+    if layout not in ("terminal", "markdown", "html"):
+        msg = f"--format {layout!r} is not known. Choose terminal, markdown or html."
+        raise DataError(msg)
+    boards = make_boards(load_records(records, suites or ()))
+    if layout == "html":
+        from histoscribe.reports import board_page
+
+        path = board_page(boards, path=out or Path("board.html"))
+        typer.echo(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB, one file, opens without a network)")
+    elif out is not None:
+        with atomic_path(out) as temporary:
+            temporary.write_text(markdown(boards), encoding="utf-8")
+        typer.echo(f"wrote {out}")
+    elif layout == "markdown":
+        typer.echo(markdown(boards), nl=False)
+    else:
+        for one in boards:
+            _print_board(one)
+
+
+def _print_board(board: Board) -> None:
+    from rich.console import Console
+
+    from histoscribe.bench import board_text
+
+    console = Console()
+    console.print(f"\n{board.id}, version {board.version} [{board.protocol}]", style="bold", markup=False)
+    console.print(board.heading.en, markup=False, highlight=False)
+    for sentence in [*board_text.sentences(board), *(note.en for note in board.notes)]:
+        console.print(f"- {sentence}", markup=False, highlight=False)
+    _print_table(console, "scores", board_text.score_table(board))
+    for name, heading in board.subsets.items():
+        _print_table(console, f"{name}: {heading.en}", board_text.score_table(board, name))
+    published = board_text.published_table(board)
+    if published is not None:
+        _print_table(console, "as published", published)
+    _print_table(console, "paired differences", board_text.difference_table(board))
+    _print_table(console, "cost", board_text.cost_table(board))
+    for sentence in board_text.elsewhere_sentences(board):
+        console.print(f"- {sentence}", markup=False, highlight=False)
+
+
+def _print_table(console: Console, title: str, table: BoardTable) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=title, title_justify="left", padding=(0, 1, 0, 0))
+    for i, name in enumerate(table.header):
+        # Broken at underscores, so that a dozen metrics fit a terminal.
+        shown.add_column(Text(name.replace("_", "_\n")), justify="right" if i else "left")
+    for row in table.rows:
+        shown.add_row(*map(Text, row))
+    console.print(shown)

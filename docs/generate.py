@@ -17,6 +17,12 @@ REGISTRIES = {
     "encoders": ("Encoders", "What turns tiles into features; `a+b` concatenates.", "histoscribe.encoders:ENCODERS"),
     "readers": ("Readers", "What turns a platform's files into a checked `Section`.", "histoscribe.io:READERS"),
     "metrics": ("Metrics", "Each name says along which axis it is taken.", "histoscribe.metrics:METRICS"),
+    "published_metrics": (
+        "Published metrics",
+        "As papers average them; never beside the clean ones.",
+        "histoscribe.metrics:PUBLISHED",
+    ),
+    "panels": ("Panel rules", "Which genes a suite predicts and scores.", "histoscribe.bench.panels:PANELS"),
     "controls": ("Controls", "What every table shows beside a method.", "histoscribe.bench:CONTROLS"),
 }
 

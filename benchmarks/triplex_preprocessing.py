@@ -49,10 +49,10 @@ What the differences are:
 - Spots without a count in the 250 genes: A 2, C 5, D 5, E 0, F 0, G 0 (reference: A 2, C 7 with C6, D 5, B 5).
 - Ceilings agree to two digits, donor by donor: a donor's own counts decide them. The mean over 36 sections follows: the
   ten absent sections must average .828, and the reference's B .87 (6 sections), H .75 (3) and C .82 (C6) average .829.
-- Training-mean MSE depends on who trains. With B and H (3,438 spots of shallow libraries) standing in as the mean of the
-  two shallow donors at hand, E and G, the root mean square difference to the reference falls from .039 to .012. E and G
-  are then partly predicted from themselves; over A, C, D and F alone it falls from .019 to .010. This makes the absent
-  donors the likely reason, and is no proof.
+- Training-mean MSE depends on who trains. With B and H (3,438 spots of shallow libraries) standing in as the mean of
+  the two shallow donors at hand, E and G, the root mean square difference to the reference falls from .039 to .012. E
+  and G are then partly predicted from themselves; over A, C, D and F alone it falls from .019 to .010. This makes the
+  absent donors the likely reason, and is no proof.
 - Within-section variance is a donor's own: B and H must average .13 to lift the mean from .048 to .069, near G's .10.
 - Depth alone scores .236 here against .311 over 36 sections: the absent ones must average .51. The reference says of B
   that its depth varies hugely between adipose and tumour; H cannot be judged from here.

@@ -10,14 +10,13 @@ from PIL import Image
 from histoscribe.core.card import Card
 from histoscribe.core.files import digest
 from histoscribe.encoders._encoder import Encoder
+from histoscribe.tiles._stain import DENSITY, HAEMATOXYLIN
 
 __all__ = ["Colour"]
 
 _CODE_VERSION = "1"
 #: Cells along a side of the feature map: as many as the embedded network has.
 _CELLS = 7
-#: Optical density of haematoxylin, eosin and the rest in R, G, B, rows of unit length; Ruifrok & Johnston 2001.
-_STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 
 
 class Colour(Encoder):
@@ -57,12 +56,6 @@ class Colour(Encoder):
         return digest("colour", _CODE_VERSION)
 
 
-#: -log10((v + 1) / 256): optical density of each 8-bit value; white is 0.
-_DENSITY = -np.log10((np.arange(256) + 1) / 256).astype(np.float64)
-#: Weights that give the haematoxylin of a pixel from its three densities.
-_HAEMATOXYLIN = np.linalg.inv(_STAINS / np.linalg.norm(_STAINS, axis=1, keepdims=True))[:, 0]
-
-
 def _statistics(tile: np.ndarray) -> np.ndarray:
     """``(3, h, w)`` uint8 -> ``(8,)`` float32."""
     # Means, variances and densities depend on a channel's histogram alone, which is exact; Pillow's is the quickest.
@@ -71,7 +64,7 @@ def _statistics(tile: np.ndarray) -> np.ndarray:
     values = np.arange(256) / 255.0
     mean = share @ values
     sd = np.sqrt(np.maximum(share @ values**2 - mean**2, 0.0))
-    haematoxylin = (share @ _DENSITY) @ _HAEMATOXYLIN
+    haematoxylin = (share @ DENSITY) @ HAEMATOXYLIN
     top, bottom = tile.max(0), tile.min(0)
     saturation = ((top - bottom) / np.maximum(top, 1, dtype=np.float64)).mean()
     return np.array([*mean, *sd, haematoxylin, saturation], dtype=np.float32)

@@ -16,7 +16,10 @@ __all__ = ["EXPRESSION", "expression"]
 EXPRESSION = Registry(
     "expression",
     {
+        "bg-triplex": "histoscribe.methods.expression.bg_triplex:BgTriplex",
         "bleep": "histoscribe.methods.expression.bleep:Bleep",
+        "hist2st": "histoscribe.methods.expression.hist2st:Hist2ST",
+        "egn": "histoscribe.methods.expression.egn:EGN",
         "histogene": "histoscribe.methods.expression.histogene:HisToGene",
         "histospace": "histoscribe.methods.expression.histospace:HistoSpace",
         "knn": "histoscribe.methods.expression.knn:Knn",

@@ -160,7 +160,7 @@ def encode_tiles(
     try:
         with torch.no_grad():
             for start in range(0, len(tiles), _CHUNK):
-                pixels = torch.from_numpy(np.ascontiguousarray(tiles[start : start + _CHUNK])).to(device)
+                pixels = torch.from_numpy(np.array(tiles[start : start + _CHUNK])).to(device)
                 out[start : start + _CHUNK] = encoder(pixels).half().cpu().numpy()
     finally:
         torch.set_num_threads(threads)

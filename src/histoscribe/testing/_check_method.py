@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +12,10 @@ from histoscribe.core import keys
 from histoscribe.core.errors import BundleError
 from histoscribe.core.features import Features, FeatureSpec
 from histoscribe.core.files import digest
-from histoscribe.core.grid import TileGrid
-from histoscribe.encoders import split_name
-from histoscribe.methods import EXPRESSION
 from histoscribe.methods._expression import Predictor
-from histoscribe.methods.train import prepare
-from histoscribe.testing._feature_sections import make_feature_sections
+from histoscribe.testing._check_image import sees_the_image, trains_every_parameter
+from histoscribe.testing._method_study import find, fitted
 from histoscribe.testing._promises import check_card, keep_all, promise
-from histoscribe.testing._sections import make_section
 from histoscribe.testing._truth import EXPECTED, Truth
 
 if TYPE_CHECKING:
@@ -46,68 +40,8 @@ def check_method(method: str | type[Predictor]) -> None:
     ContractError
         Naming each broken promise; `METHOD_CHECKS` lists them.
     """
-    found = _find(method)
+    found = find(method)
     keep_all(f"method {found.cls.card.name!r}", METHOD_CHECKS, method)
-
-
-@dataclass(frozen=True, eq=False)
-class _Subject:
-    """A method, sections to learn from, one to predict, and a panel in an order of its own."""
-
-    cls: type[Predictor]
-    name: str | None
-    training: tuple[Section, ...]
-    new: Section
-    panel: tuple[str, ...]
-
-    def make(self) -> Predictor:
-        return self.cls(**self.cls.presets.get("tiny", {}))
-
-    def fit(self, *, seed: int = 1) -> Predictor:
-        return self.make().fit(list(self.training), self.panel, seed=seed)
-
-
-def _find(method: str | type[Predictor]) -> _Subject:
-    cls = EXPRESSION.get(method) if isinstance(method, str) else method
-    if not cls.uses_features:
-        sections = _pixel_study()
-    elif cls.uses_pixels:
-        sections = _encoded_study(_quick(cls.default_encoder), tuple(cls.default_size_um))
-    else:
-        sections = _feature_study()
-    names = [str(g) for g in Truth.of(sections[0]).genes if not str(g).startswith(("REST", "DEPTH"))]
-    # Not the order of the files: a method that sorts genes or takes the first ones is found out.
-    panel = tuple(np.random.default_rng(3).permutation(names)[:12].tolist())
-    return _Subject(cls, method if isinstance(method, str) else None, sections[:-1], sections[-1], panel)
-
-
-@cache
-def _feature_study() -> tuple[Section, ...]:
-    return tuple(make_feature_sections(5, 81, seed=5, n_genes=9, n_null=3, donor_effect=0.05))
-
-
-@cache
-def _pixel_study() -> tuple[Section, ...]:
-    genes = {"nuclear-density": 3, "gland": 3, "stroma": 3, "null": 3, "rest": 60}
-    sections = [make_section(d, seed=5, genes=genes, donor_effect=0.05) for d in range(5)]
-    return tuple(s.replace(grid=TileGrid(s.xy, (112.0,), 224, s.mpp, s.mpp)) for s in sections)
-
-
-@cache
-def _encoded_study(encoder: str, sides_um: tuple[float, ...]) -> tuple[Section, ...]:
-    return tuple(prepare(list(_pixel_study()), encoder, size_um=sides_um, show=False))
-
-
-def _quick(encoder: str) -> str:
-    """Put colour statistics in place of each network, with the same pooling: a check must not take minutes."""
-    poolings = [split_name(part)[1:] for part in encoder.split("+")]
-    return "+".join(dict.fromkeys(f"colour[{kind}{k}]" if kind else "colour" for kind, k in poolings))
-
-
-@cache
-def _fitted(method: str | type[Predictor]) -> Predictor:
-    """Fit once for all checks that only look at a fitted method."""
-    return _find(method).fit()
 
 
 def _values(table: AnnData) -> np.ndarray:
@@ -115,12 +49,12 @@ def _values(table: AnnData) -> np.ndarray:
 
 
 def _card(method: str | type[Predictor]) -> None:
-    subject = _find(method)
+    subject = find(method)
     check_card(subject.cls.card, name=subject.name)
 
 
 def _parameters(method: str | type[Predictor]) -> None:
-    made = _find(method).make()
+    made = find(method).make()
     params = made.params()
     promise(json.loads(json.dumps(params)) == params, f"params() {params} do not survive JSON")
     for name, preset in made.presets.items():
@@ -129,17 +63,17 @@ def _parameters(method: str | type[Predictor]) -> None:
     promise(type(made)(**params).params() == params, "a method made from params() has other params()")
     copy = made.clone()
     promise(copy is not made and copy.params() == params, "clone() has other params()")
-    promise(not hasattr(_fitted(method).clone(), "genes_"), "clone() of a fitted method is fitted")
+    promise(not hasattr(fitted(method).clone(), "genes_"), "clone() of a fitted method is fitted")
 
 
 def _contract_methods(method: str | type[Predictor]) -> None:
-    ours = [k.__name__ for k in _find(method).cls.__mro__ if k is not Predictor and {"fit", "predict"} & set(vars(k))]
+    ours = [k.__name__ for k in find(method).cls.__mro__ if k is not Predictor and {"fit", "predict"} & set(vars(k))]
     promise(not ours, f"{ours} overrides fit or predict, which keep expression from it; write _fit and _predict")
 
 
 def _never_sees_the_truth(method: str | type[Predictor]) -> None:
-    subject = _find(method)
-    model, section = _fitted(method), subject.new
+    subject = find(method)
+    model, section = fitted(method), subject.new
     before = _values(model.predict(section))
     rng = np.random.default_rng(7)
     table = section.table.copy()
@@ -154,8 +88,8 @@ def _never_sees_the_truth(method: str | type[Predictor]) -> None:
 
 
 def _follows_observations(method: str | type[Predictor]) -> None:
-    subject = _find(method)
-    model = _fitted(method)
+    subject = find(method)
+    model = fitted(method)
     order = np.random.default_rng(11).permutation(subject.new.n_obs)
     straight = _values(model.predict(subject.new))
     permuted = _values(model.predict(subject.new.subset(order)))
@@ -164,7 +98,7 @@ def _follows_observations(method: str | type[Predictor]) -> None:
 
 
 def _deterministic(method: str | type[Predictor]) -> None:
-    subject = _find(method)
+    subject = find(method)
     results = []
     for noise in (1, 2):
         np.random.seed(noise)  # noqa: NPY002 (a method that draws from the global generator must be caught)
@@ -175,8 +109,8 @@ def _deterministic(method: str | type[Predictor]) -> None:
 
 
 def _survives_saving(method: str | type[Predictor]) -> None:
-    subject = _find(method)
-    model = _fitted(method)
+    subject = find(method)
+    model = fitted(method)
     state = model.state()
     numeric = all(isinstance(v, np.ndarray) and v.dtype.kind in "biuf" for v in state.values())
     promise(numeric, "state() holds something other than numeric arrays")
@@ -190,8 +124,8 @@ def _survives_saving(method: str | type[Predictor]) -> None:
 
 
 def _output(method: str | type[Predictor]) -> None:
-    subject = _find(method)
-    model = _fitted(method)
+    subject = find(method)
+    model = fitted(method)
     found = model.predict(subject.new)
     values = _values(found)
     promise(values.dtype == np.float32, f"X is {values.dtype}, not float32")
@@ -206,8 +140,8 @@ def _output(method: str | type[Predictor]) -> None:
 
 
 def _learns(method: str | type[Predictor]) -> None:
-    subject = _find(method)
-    model = _fitted(method)
+    subject = find(method)
+    model = fitted(method)
     truth = Truth.of(subject.new, subject.panel)
     planted = truth.classes != "null"
     guess = _values(model.predict(subject.new)).astype(np.float64)[:, planted]
@@ -227,7 +161,7 @@ def _learns(method: str | type[Predictor]) -> None:
 
 
 def _leaves_inputs_alone(method: str | type[Predictor]) -> None:
-    subject = _find(method)
+    subject = find(method)
     before = [_content(s) for s in (*subject.training, subject.new)]
     subject.fit().predict(subject.new)
     after = [_content(s) for s in (*subject.training, subject.new)]
@@ -241,10 +175,10 @@ def _content(section: Section) -> str:
 
 
 def _refuses_other_features(method: str | type[Predictor]) -> None:
-    subject = _find(method)
+    subject = find(method)
     if not subject.cls.uses_features:
         return
-    model = _fitted(method)
+    model = fitted(method)
     held = Features.of(subject.new.table)
     table = subject.new.table.copy()
     other = FeatureSpec(held.spec.encoder, "another", held.spec.blocks, held.spec.geometry)
@@ -267,6 +201,8 @@ METHOD_CHECKS = {
     "it survives saving": _survives_saving,
     "its output is finite, named and in order": _output,
     "it learns a planted signal": _learns,
+    "it sees the image": sees_the_image,
+    "it trains every parameter": trains_every_parameter,
     "it leaves its inputs alone": _leaves_inputs_alone,
     "it refuses features made otherwise": _refuses_other_features,
 }

@@ -25,6 +25,7 @@ EXPRESSION = Registry(
         "knn": "histoscribe.methods.expression.knn:Knn",
         "mean": "histoscribe.methods.expression.mean:TrainingMean",
         "ridge": "histoscribe.methods.expression.ridge:Ridge",
+        "scribe": "histoscribe.methods.expression.scribe:Scribe",
         "stnet": "histoscribe.methods.expression.stnet:STNet",
         "triplex": "histoscribe.methods.expression.triplex:Triplex",
     },

@@ -87,8 +87,8 @@ def pretrain(
     max_tiles: int = 0,
     released_range: bool = False,
     rng: np.random.Generator,
-) -> dict[str, np.ndarray]:
-    """Train the auto-encoder to give tiles back, and return the arrays of its encoder.
+) -> AutoEncoder:
+    """Train an auto-encoder to give tiles back.
 
     A tenth of the tiles chooses the epoch. No expression is seen.
 
@@ -145,7 +145,7 @@ def pretrain(
             )
     finally:
         torch.set_num_threads(threads)
-    return {name: value.detach().cpu().numpy() for name, value in network.encoder.state_dict().items()}
+    return network
 
 
 def encode_tiles(

@@ -172,7 +172,7 @@ class HistoSpace(NetworkPredictor):
         self.memory_ = {"read_mpp": np.array([max([finest, *(d.section.mpp for d in data)])])}
         if self.encoder is None:
             options = self.pretraining_defaults.but(self.pretraining)
-            state = pretrain(
+            trained = pretrain(
                 [self._tiles(d.section) for d in data],
                 self.widths,
                 options,
@@ -180,7 +180,8 @@ class HistoSpace(NetworkPredictor):
                 released_range=self.released_range,
                 rng=rng,
             )
-            self.memory_ |= {f"encoder.{name}": value for name, value in state.items()}
+            state = trained.encoder.state_dict()
+            self.memory_ |= {f"encoder.{name}": value.cpu().numpy() for name, value in state.items()}
         super()._fit(data, rng=rng)
 
     def memorise(self, units: Sequence[Unit], allowed: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

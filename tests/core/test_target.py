@@ -154,3 +154,8 @@ def test_expected_shares_become_what_many_counts_would():
         made = target.of_shares(shares, array=places)
         counted = target.transform(shares * 1e8, np.full(2, 1e8), array=places)
         assert made == pytest.approx(counted, abs=1e-5)
+
+
+def test_a_target_written_before_there_were_others_is_still_read():
+    old = {"kind": "log1p-rate", "scale": 1e6, "unit": "ln(1 + counts per 1e+06)", "library": "all measured genes"}
+    assert Target.from_dict(old) == Target(scale=1e6)

@@ -62,10 +62,18 @@ class HisToGene(NetworkPredictor):
         "published": {"pixels": True, "training": {"patience": 0}},
         "laptop": {
             "width": 128,
-            "depth": 2,
+            "depth": 1,
             "heads": 4,
             "head_width": 32,
-            "training": {"lr": 1e-3, "weight_decay": 1e-2, "optimiser": "adamw", "patience": 10, "max_context": 1024},
+            "dropout": 0.5,
+            "training": {
+                "lr": 1e-3,
+                "weight_decay": 1e-2,
+                "optimiser": "adamw",
+                "patience": 10,
+                "refit": True,
+                "max_context": 1024,
+            },
         },
         "tiny": {
             "width": 64,

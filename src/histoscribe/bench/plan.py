@@ -27,7 +27,7 @@ __all__ = ["Run", "code_digest", "plan_runs"]
 #: What a prediction can depend on, besides the method's own module: the package below its benchmark, and the parts of
 #: the benchmark that a fold runs through. Words on a board do not make a run stale.
 _CODE = ("core", "io", "slide", "tiles", "encoders", "nn", "align", "train", "metrics", "methods")
-_BENCH = ("_job", "controls", "folds", "panels", "splits")
+_BENCH = ("_job", "controls", "folds", "panels", "published_panels", "splits")
 
 
 @dataclass(frozen=True)

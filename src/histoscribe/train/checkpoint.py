@@ -33,7 +33,7 @@ class Checkpoint:
             return None
         try:
             return torch.load(self._path, map_location=device, weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
+        except (RuntimeError, EOFError, OSError, LookupError, ValueError, pickle.UnpicklingError):
             # Of another version or damaged: beginning again loses time, never correctness.
             return None
 

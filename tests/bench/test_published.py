@@ -14,6 +14,7 @@ from histoscribe.bench.suite import load_suite, suite_names
 from histoscribe.catalogue import RECORDS
 from histoscribe.core.errors import DataError
 from histoscribe.core.target import Target
+from histoscribe.methods import expression
 from histoscribe.metrics import METRICS, PUBLISHED
 
 TABLES = tomllib.loads(files("histoscribe.bench").joinpath("published.toml").read_text(encoding="utf-8"))["table"]
@@ -93,3 +94,11 @@ def test_published_scores_are_json_values_beside_no_clean_name(rng):
     assert found["published_pcc_a"]["mean"] == pytest.approx(1.0)
     assert found["published_pcc_a"]["folds"][1] is None
     assert found["published_mse"]["folds"][0] == 0
+
+
+@pytest.mark.parametrize("name", PUBLISHED_SUITES)
+def test_every_method_of_a_published_suite_and_its_preset_exist(name):
+    suite = load_suite(name)
+    for entry in suite.methods:
+        expression(entry.method, preset=entry.preset, **entry.params)
+    assert {"mean", "ridge"} < {entry.method for entry in suite.methods}

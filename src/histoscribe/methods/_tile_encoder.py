@@ -25,7 +25,9 @@ __all__ = ["BACKBONES", "TileBranch", "tile_view"]
 
 #: Networks that can be trained from pixels beside the registered encoders that offer their `module`; each has `dim`,
 #: and `maps`: 0-255 RGB to a feature map.
-BACKBONES = Registry("backbone", {"resnet18": "histoscribe.nn.resnet:ResNet18"})
+BACKBONES = Registry(
+    "backbone", {"resnet18": "histoscribe.nn.resnet:ResNet18", "squares": "histoscribe.nn.squares:Squares"}
+)
 
 
 def tile_view(section: Section, spec: FeatureSpec, *, backbone: str | None, tile_px: int) -> tuple[str, np.ndarray]:

@@ -29,6 +29,7 @@ GROUPS = {
     "papers": "papers:papers",
     "datasets": "datasets:datasets",
     "bench": "bench:bench",
+    "methods": "methods:methods",
 }
 
 

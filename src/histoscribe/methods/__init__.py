@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # Importing the subpackage sets `histoscribe.methods.expression` to the module; done here, before the function of the
 # same name is defined, it cannot replace the function later.
@@ -11,7 +12,21 @@ import histoscribe.methods.expression  # noqa: F401
 from histoscribe.core.errors import RegistryError
 from histoscribe.core.registry import Registry
 
-__all__ = ["EXPRESSION", "expression"]
+if TYPE_CHECKING:
+    from histoscribe.methods._expression import Predictor as Predictor
+    from histoscribe.methods._expression import TrainingSection as TrainingSection
+    from histoscribe.methods._network import NetworkPredictor as NetworkPredictor
+    from histoscribe.methods._network import Part as Part
+
+__all__ = ["EXPRESSION", "NetworkPredictor", "Part", "Predictor", "TrainingSection", "expression"]
+
+#: What an author of a method imports, on first use: PyTorch is slow to import and most methods do without it.
+_CONTRACTS = {
+    "NetworkPredictor": "histoscribe.methods._network",
+    "Part": "histoscribe.methods._network",
+    "Predictor": "histoscribe.methods._expression",
+    "TrainingSection": "histoscribe.methods._expression",
+}
 
 EXPRESSION = Registry(
     "expression",
@@ -19,10 +34,12 @@ EXPRESSION = Registry(
         "bg-triplex": "histoscribe.methods.expression.bg_triplex:BgTriplex",
         "bleep": "histoscribe.methods.expression.bleep:Bleep",
         "hist2st": "histoscribe.methods.expression.hist2st:Hist2ST",
+        "eggn": "histoscribe.methods.expression.eggn:EGGN",
         "egn": "histoscribe.methods.expression.egn:EGN",
         "histogene": "histoscribe.methods.expression.histogene:HisToGene",
         "histospace": "histoscribe.methods.expression.histospace:HistoSpace",
         "knn": "histoscribe.methods.expression.knn:Knn",
+        "m2ost": "histoscribe.methods.expression.m2ost:M2OST",
         "mean": "histoscribe.methods.expression.mean:TrainingMean",
         "ridge": "histoscribe.methods.expression.ridge:Ridge",
         "scribe": "histoscribe.methods.expression.scribe:Scribe",
@@ -30,6 +47,13 @@ EXPRESSION = Registry(
         "triplex": "histoscribe.methods.expression.triplex:Triplex",
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CONTRACTS:
+        return getattr(import_module(_CONTRACTS[name]), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
 
 
 def expression(name: str, *, preset: str | None = None, **params: Any) -> Any:

@@ -35,6 +35,7 @@ def evaluate(
     *,
     training: Sequence[Section] | Sequence[Sequence[Section]] | None = None,
     method_name: str | None = None,
+    controls: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Score a prediction against a measured section, or several pairs of them, beside every control.
@@ -53,6 +54,9 @@ def evaluate(
         again from where the prediction says they came from; ``()`` leaves the controls that need them out.
     method_name
         Name of the method's row; default what the prediction says.
+    controls
+        Registry names of the controls to run; default all. Without them nothing says what the score is worth, so leave
+        some out only where they were scored before.
     seed
         Seed of count splitting and of the controls.
 
@@ -83,7 +87,8 @@ def evaluate(
         msg = f"{name!r} is the name of a control, so its row could not be told apart. Pass another method_name."
         raise DataError(msg)
     rows = [Row(name, "method", "", "", *score(cases, [case.values() for case in cases]))]
-    rows += [_run(CONTROLS.get(control), cases, target=target, seed=seed) for control in CONTROLS]
+    wanted = CONTROLS if controls is None else controls
+    rows += [_run(CONTROLS.get(control), cases, target=target, seed=seed) for control in wanted]
     result = verdict(cases, rows, target=target, dropped=dropped, seed=seed)
     return replace(result, record=replace(result.record, seconds=round(time.perf_counter() - start, 3)))
 

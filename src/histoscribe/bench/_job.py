@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from histoscribe.bench.suite import Suite
     from histoscribe.core.section import Section
 
-__all__ = ["DONE", "ERROR", "RELATIVE", "Job", "prediction_path"]
+__all__ = ["DONE", "ERROR", "RELATIVE", "Job", "perform", "prediction_path"]
 
 DONE, ERROR = "done.json", "error.json"
 #: uns: True where only the pattern of a control's prediction means something.
@@ -226,9 +226,8 @@ def _device() -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Do the job whose file is named; on failure write ``error.json`` and return 1."""
-    job = Job(**read_json(sys.argv[1]))
+def perform(job: Job) -> bool:
+    """Do the job and write ``done.json``, or ``error.json``; return whether it went well."""
     folder = Path(job.out)
     (folder / ERROR).unlink(missing_ok=True)
     try:
@@ -236,12 +235,17 @@ def main() -> int:
     except Exception as err:  # noqa: BLE001 (whatever it was belongs into the record)
         notes = "".join(f" ({note})" for note in getattr(err, "__notes__", ()))
         message = " ".join(f"{err}{notes}".split())
-        write_json(
-            folder / ERROR, {"error": type(err).__name__, "message": message, "log": _tail(traceback.format_exc())}
-        )
-        return 1
+        log = _tail(traceback.format_exc())
+        write_json(folder / ERROR, {"error": type(err).__name__, "message": message, "log": log})
+        return False
     write_json(folder / DONE, done)
-    return 0
+    return True
+
+
+def main() -> int:
+    """Do the job whose file is named; return 1 where it failed."""
+    value = read_json(sys.argv[1])
+    return 0 if perform(Job(**value | {"size_um": tuple(value["size_um"])})) else 1
 
 
 def _tail(text: str, lines: int = 12) -> list[str]:

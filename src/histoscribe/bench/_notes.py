@@ -121,6 +121,8 @@ def _relations(f: Findings) -> list[str]:
 
 
 def _depth(f: Findings) -> list[str]:
+    if "log-depth-oracle" not in f.table.index:
+        return []
     oracle, own = f.value("log-depth-oracle", "pcc_gene"), f.value(f.method, "pcc_gene")
     partial = f.value(f.method, "depth_partial_pcc_gene")
     return depth_sentence(f.method, oracle, own, partial) if np.isfinite([oracle, own, partial]).all() else []

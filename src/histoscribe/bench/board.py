@@ -176,7 +176,7 @@ def _board(records: Sequence[RunRecord]) -> Board:
     missing = [row for row in rows if "not_applicable" in row.scores()]
     scored = [row for row in rows if row not in failures and row not in missing]
     metrics = suite.metrics if suite else tuple(m for m in METRICS if any(m in r.scores() for r in scored))
-    lead = metrics[0] if metrics else HEADLINES[0]
+    lead = suite.metrics[0] if suite else HEADLINES[0]
     scored.sort(key=lambda row: (row.kind != "method", -row.scores().get(lead, float("-inf")), row.title))
     board = Board(
         id=first.benchmark,

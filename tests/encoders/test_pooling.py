@@ -7,9 +7,10 @@ import pytest
 
 from histoscribe.core.errors import RegistryError
 from histoscribe.core.features import Features
-from histoscribe.encoders import encode_surround, grid_side, make_encoder
+from histoscribe.encoders import encode, encode_surround, grid_side, make_encoder
 from histoscribe.methods.train import prepare
 from histoscribe.testing import make_section
+from histoscribe.tiles import tile
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +81,17 @@ def test_a_tile_shared_by_two_observations_has_one_feature():
     (section,) = prepare([section.replace(table=table)], "colour", size_um=112.0)
     around = encode_surround(section, "colour", k=3)
     assert np.array_equal(around.features[0, [1, 2, 4, 5, 7, 8]], around.features[1, [0, 1, 3, 4, 6, 7]])
+
+
+def test_parts_of_a_divided_section_share_one_encoding(tmp_path):
+    section = tile(make_section(0, size_um=600.0), 112.0)
+    whole = encode(section, "colour", cache=tmp_path)
+    keep = np.arange(section.n_obs) % 3 == 0
+    part = encode(section.divisible().subset(keep), "colour", cache=tmp_path)
+    assert np.array_equal(Features.of(part.table).matrix, Features.of(whole.table).matrix[keep])
+    folders = len(list(tmp_path.rglob("*.json")))
+    encode(section.divisible().subset(~keep), "colour", cache=tmp_path)
+    assert len(list(tmp_path.rglob("*.json"))) == folders  # nothing was encoded anew
+    around = encode_surround(section, "colour", k=3, cache=tmp_path)
+    own = encode_surround(section.divisible().subset(keep), "colour", k=3, cache=tmp_path)
+    assert np.array_equal(own.features, around.features[keep])

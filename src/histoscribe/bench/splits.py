@@ -195,6 +195,7 @@ def spatial_strips(section: Section, k: int = 2, *, gap_um: float) -> Iterator[S
 
 
 def _strips(section: Section, k: int, gap_um: float) -> Iterator[Split]:
+    section = section.divisible()
     xy = section.xy_um
     along = xy[:, int(np.argmax(np.ptp(xy, axis=0)))]
     # By value, not by rank: observations of one array column stay together.

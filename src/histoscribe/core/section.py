@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from histoscribe.core.grid import TileGrid
     from histoscribe.core.pixels import PixelSource
 
-__all__ = ["Origin", "Section"]
+__all__ = ["Origin", "Section", "Whole"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,22 @@ class Origin:
     path: str
     options: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """The section that another one is a part of: all of its places, and which of them are the part's.
+
+    Attributes
+    ----------
+    xy
+        ``(m, 2)`` float64 centres of the whole section's observations, level-0 px.
+    rows
+        ``(n,)`` row in `xy` of each observation of the part.
+    """
+
+    xy: np.ndarray
+    rows: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +85,8 @@ class Section:
         Tiles, once `tile` made them.
     origin
         Where it was read from.
+    whole
+        Set on the parts of a divided section, so that its tiles are encoded once for all of them; None otherwise.
     """
 
     table: AnnData
@@ -82,6 +100,7 @@ class Section:
     pitch_um: float | None = None
     grid: TileGrid | None = None
     origin: Origin | None = None
+    whole: Whole | None = None
 
     def __post_init__(self) -> None:
         where = f"section {self.name!r}"
@@ -148,7 +167,21 @@ class Section:
         """Return the observations where `keep` ((n,) bool, or indices) holds, tiles included."""
         keep = np.asarray(keep)
         grid = None if self.grid is None else replace(self.grid, centres=self.grid.centres[keep])
-        return replace(self, table=self.table[keep].copy(), grid=grid, name=name or self.name)
+        whole = None if self.whole is None else replace(self.whole, rows=self.whole.rows[keep])
+        return replace(self, table=self.table[keep].copy(), grid=grid, whole=whole, name=name or self.name)
+
+    def divisible(self) -> Section:
+        """Return the section with `whole` set, so that parts of it share what is computed from its slide."""
+        return replace(self, whole=Whole(self.xy, np.arange(self.n_obs)))
+
+    def undivided(self) -> Section | None:
+        """Return the places and tiles of the section that this is a part of, without anything measured, or None."""
+        if self.whole is None or len(self.whole.xy) == self.n_obs:
+            return None
+        table = AnnData(shape=(len(self.whole.xy), 0))
+        table.obsm[keys.SPATIAL] = self.whole.xy
+        grid = None if self.grid is None else replace(self.grid, centres=self.whole.xy)
+        return replace(self, table=table, grid=grid, whole=None)
 
     def blind(self) -> Section:
         """Return the section without anything that was measured: positions, features and tiles stay.

@@ -84,6 +84,12 @@ def encode(
     """
     encoder = make_encoder(encoder, threads=threads) if isinstance(encoder, str) else encoder
     _check_input(section, encoder, batch_size)
+    undivided = section.undivided()
+    if undivided is not None:
+        every = Features.of(encode(undivided, encoder, cache=cache, batch_size=batch_size, show=show).table)
+        table = _shared(section.table)
+        Features(every.matrix[section.whole.rows], every.spec).attach(table)
+        return section.replace(table=table)
     root = cache_dir() if cache is None else Path(cache)
     blocks = _blocks(section, encoder, root=root, batch_size=batch_size)
     matrix = np.empty((section.n_obs, blocks[-1].columns.stop), dtype=np.float32)

@@ -85,6 +85,10 @@ def encode_surround(
         lacks = f"k={k} is even" if k % 2 == 0 else "it has no slide or no tiles"
         msg = f"the surroundings of section {section.name!r} cannot be encoded: {lacks}. Tile it, and give an odd k."
         raise DataError(msg)
+    undivided = section.undivided()
+    if undivided is not None:
+        every = encode_surround(undivided, encoder, k=k, side_um=side_um, cache=cache, show=show)
+        return Surround(every.features[section.whole.rows], every.inside[section.whole.rows])
     side = min(section.grid.sides_um) if side_um is None else side_um
     centres, inside = surround_centres(section, side, k)
     # To a hundredth of a pixel: places that differ by rounding only are one.

@@ -39,6 +39,7 @@ def fit(
 ) -> None:
     """Learn from measured sections: tile, encode, fit, calibrate; write one file."""
     from histoscribe.cli._parse import gene_list, parameters, sizes
+    from histoscribe.core.processes import rank
     from histoscribe.io import read_specs
     from histoscribe.methods import train
 
@@ -60,6 +61,8 @@ def fit(
         calibrated=not no_calibration,
         seed=seed,
     )
+    if rank() != 0:
+        return  # under torchrun every process holds the same model; the first one writes it
     bundle.save(out)
     summary = _summary(bundle, out)
     if as_json:

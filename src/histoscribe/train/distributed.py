@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from histoscribe.core.processes import rank, world_size
 
 if TYPE_CHECKING:
     import torch
@@ -15,8 +16,7 @@ class Ranks:
     """The processes of a distributed run; one process where there is no launcher."""
 
     def __init__(self) -> None:
-        self.size = int(os.environ.get("WORLD_SIZE", "1"))
-        self.rank = int(os.environ.get("RANK", "0"))
+        self.size, self.rank = world_size(), rank()
         if self.size > 1:
             import torch
             from torch import distributed

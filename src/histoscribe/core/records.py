@@ -19,7 +19,19 @@ __all__ = ["RunRecord"]
 
 #: Fields that only a suite's run fills.
 _SUITE_FIELDS = {
-    *("protocol", "preset", "tiles", "per_section", "per_donor", "subsets", "ceiling", "published", "cost", "failure", "run_key")
+    *(
+        "protocol",
+        "preset",
+        "tiles",
+        "per_section",
+        "per_donor",
+        "subsets",
+        "ceiling",
+        "published",
+        "cost",
+        "failure",
+        "run_key",
+    )
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from histoscribe.core import keys
 from histoscribe.core.errors import CoordinateError, DataError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from histoscribe.core.features import FeatureSpec
     from histoscribe.core.section import Section
 
-__all__ = ["features", "lattice", "pixels", "scale_tokens", "surround", "tokens"]
+__all__ = ["features", "lattice", "pixels", "positions", "scale_tokens", "surround", "tokens"]
 
 #: Tiles read and written at a time.
 _CHUNK = 64
@@ -108,6 +109,29 @@ def lattice(section: Section) -> np.ndarray:
         )
         raise CoordinateError(msg)
     return places
+
+
+def positions(section: Section) -> np.ndarray:
+    """Return ``(n, 2)`` float64 x and y of each observation's place on its array, in units of the pitch.
+
+    The array's own axes are fitted to the positions in um, so that square, hexagonal and turned arrays all have their
+    true distances, without the jitter of printed spots. Without array coordinates they are the positions themselves.
+
+    Raises
+    ------
+    CoordinateError
+        As `lattice`.
+    """
+    lattice(section)  # refuses places that are taken twice
+    xy, obs = section.xy_um, section.table.obs
+    if {keys.ARRAY_ROW, keys.ARRAY_COL} <= set(obs):
+        places = obs[[keys.ARRAY_COL, keys.ARRAY_ROW]].to_numpy(dtype=np.float64)
+        centred = places - places.mean(0)
+        xy = centred @ np.linalg.lstsq(centred, xy - xy.mean(0), rcond=None)[0]
+    pitch = section.pitch_um
+    if pitch is None:
+        pitch = float(cKDTree(xy).query(xy, k=2)[0][:, 1].min()) if len(xy) > 1 else 1.0
+    return xy / pitch
 
 
 def pixels(section: Section, *, side_um: float, tile_px: int, read_mpp: float | None = None) -> np.ndarray:

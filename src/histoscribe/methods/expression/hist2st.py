@@ -87,11 +87,21 @@ class Hist2ST(NetworkPredictor):
         "released": {"pixels": True, "own": False},
         "laptop": {
             "width": 128,
-            "depth": 2,
+            "depth": 1,
             "heads": 4,
             "head_width": 32,
+            "dropout": 0.5,
+            "graph_depth": 2,
             "n_views": 2,
-            "training": {"lr": 1e-3, "weight_decay": 1e-2, "optimiser": "adamw", "patience": 10, "max_context": 1024},
+            "training": {
+                "lr": 1e-3,
+                "weight_decay": 1e-2,
+                "optimiser": "adamw",
+                "epochs": 100,
+                "patience": 10,
+                "refit": True,
+                "max_context": 1024,
+            },
         },
         "tiny": {
             "width": 32,

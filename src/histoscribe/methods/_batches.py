@@ -196,7 +196,8 @@ def make_part(unit: Unit, rows: np.ndarray, symmetry: tuple[int, bool], layout: 
     views = {}
     for name, array in unit.views.items():
         cut = array[rows] if layout.own(name) else array
-        view = torch.from_numpy(np.ascontiguousarray(cut))
+        # Tiles of a whole section are mapped read-only from the cache: PyTorch needs memory that may be written.
+        view = torch.from_numpy(np.require(cut, requirements="CW"))
         views[name] = transform_view(view, layout.kinds.get(name, "fixed"), symmetry).to(layout.device)
     own = np.arange(len(rows)) if not layout.context else rows
     arrays = (unit.y[rows], unit.counts[rows], unit.depth[rows].astype(np.float32))

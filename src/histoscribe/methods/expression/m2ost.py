@@ -54,7 +54,7 @@ class M2OST(NetworkPredictor):
             "Norm before attention within a scale and a shortcut around attention across scales; the released code has "
             "neither (released=True).",
             "With pixels, the finest cells cover the middle quarter of the third scale. The released crop is off "
-            "centre and 84 px instead of 56, which gives more tokens than it has positions for at 224 px.",
+            "centre and 84 px instead of 56: 834 tokens for 589 positions, so it does not run (commit 60fd90a).",
             "A symmetry is drawn each epoch and turns all scales together; the released data set turns each scale by "
             "its own random angle, once.",
             "The head starts at the training mean.",

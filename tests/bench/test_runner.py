@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -75,6 +76,17 @@ def test_what_was_recorded_is_not_run_again(whole, at_home):
     assert at_home == []
     assert again.earlier
     assert again.record.id == first.record.id
+
+
+def test_changed_code_makes_a_run_stale_unless_any_code_is_welcome(whole, at_home, tmp_path, monkeypatch):
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(plan, "code_digest", lambda: "edited")
+    suite = load_suite(tmp_path / "tiny.toml")
+    (kept,) = run(suite, tmp_path, methods=["ridge"], any_code=True)
+    assert kept.earlier
+    assert at_home == []
+    (again,) = run(suite, tmp_path, methods=["ridge"])
+    assert not again.earlier
 
 
 def test_a_stopped_run_goes_on_with_the_fold_it_was_stopped_in(tmp_path, monkeypatch):

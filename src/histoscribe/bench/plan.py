@@ -43,7 +43,7 @@ class Run:
     seed
         Seed of everything random.
     key
-        Digest of all that decides its predictions: suite, data, method, parameters, seed, code.
+        Digests of all that decides its predictions: suite and data; method, parameters and seed; code.
     """
 
     kind: Literal["method", "control"]
@@ -54,6 +54,11 @@ class Run:
     size_um: tuple[float, ...]
     seed: int
     key: str
+
+    @property
+    def question(self) -> str:
+        """The key without its last part, the code: what was asked, whoever answered."""
+        return self.key.rpartition("-")[0]
 
     @property
     def title(self) -> str:
@@ -139,7 +144,9 @@ def _entries(suite: Suite, methods: Sequence[str]) -> list[MethodEntry]:
 def _control(suite: Suite, name: str, seed: int, data: str) -> Run:
     encoder = CONTROLS.get(name).encoder
     size_um = suite.tiles.sides_um if encoder else ()
-    return Run("control", name, "", {}, encoder, size_um, seed, f"{data}-{digest(name, str(seed), code_digest())}")
+    return Run(
+        "control", name, "", {}, encoder, size_um, seed, f"{data}-{digest(name, str(seed))}-{digest(code_digest())}"
+    )
 
 
 def _method(suite: Suite, entry: MethodEntry, seed: int, data: str) -> Run:
@@ -153,7 +160,7 @@ def _method(suite: Suite, entry: MethodEntry, seed: int, data: str) -> Run:
         size_um = tuple(float(s) for s in entry.size_um or predictor.default_size_um)
     params = predictor.params()
     what = json.dumps([entry.method, params, encoder, size_um, seed], sort_keys=True)
-    key = f"{data}-{digest(what, code_digest(), _module_digest(entry.method))}"
+    key = f"{data}-{digest(what)}-{digest(code_digest(), _module_digest(entry.method))}"
     return Run("method", entry.method, entry.preset or "", params, encoder, size_um, seed, key)
 
 

@@ -60,6 +60,7 @@ def run_suite(
     out: Path | str = "results",
     work: Path | str = ".bench",
     fresh: bool = False,
+    any_code: bool = False,
     controls: bool = True,
     show: bool | None = None,
     report: Callable[[Done], None] | None = None,
@@ -85,6 +86,9 @@ def run_suite(
         Folder of the folds' predictions.
     fresh
         Forget what earlier calls did for these runs.
+    any_code
+        Keep a record of the same suite, data, method, parameters and seed even where the source has changed since; its
+        row on the board says which commit made it.
     controls
         Run the suite's controls, too.
     show
@@ -111,7 +115,7 @@ def run_suite(
             shutil.rmtree(run.folder(work, 0).parent, ignore_errors=True)
     judge, code = Judge(suite, folds, seed=seed), code_digest()
     folder = Path(out) / suite.id
-    found = {} if fresh else {run.key: d for run in runs if (d := _earlier(folder, run)) is not None}
+    found = {} if fresh else {run.key: d for run in runs if (d := _earlier(folder, run, any_code=any_code)) is not None}
 
     def finish(state: _State) -> None:
         record = _record(judge, state, sections, work)
@@ -130,14 +134,15 @@ def run_suite(
     return [found[run.key] for run in runs]
 
 
-def _earlier(folder: Path, run: Run) -> Done | None:
+def _earlier(folder: Path, run: Run, *, any_code: bool) -> Done | None:
     """Return the stored record that this very run already has, failures aside."""
     for path in sorted((folder / run.title).glob("*.json")):
         try:
             record = RunRecord.load(path)
         except DataError:
             continue  # a damaged file is written again
-        if record.run_key == run.key and not record.failure:
+        same = record.run_key.rpartition("-")[0] == run.question if any_code else record.run_key == run.key
+        if same and not record.failure:
             return Done(record, path, earlier=True)
     return None
 

@@ -81,6 +81,9 @@ def run(
     ),
     no_controls: Annotated[bool, typer.Option("--no-controls", help="Leave the controls out.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was done before.")] = False,
+    any_code: Annotated[
+        bool, typer.Option("--any-code", help="Keep records of the same run that older source code made.")
+    ] = False,
 ) -> None:
     """Fit, predict and score every fold; one record for each run; stopped and started again, it repeats nothing."""
     from histoscribe.bench.about import stated_facts
@@ -100,6 +103,7 @@ def run(
         out=out,
         work=work,
         fresh=fresh,
+        any_code=any_code,
         controls=not no_controls,
         report=lambda d: typer.echo(_line(d, loaded)),
     )

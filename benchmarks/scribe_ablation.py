@@ -42,7 +42,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], str, tuple[float, ...]]] = {
     "- component shrinkage": ("scribe", {"components": 0}, BOTH, SIDES),
     "- depth-aware noise": ("scribe", {"depth_noise": 0.0}, BOTH, SIDES),
     "- strengths per block": ("scribe", {"per_block": False}, BOTH, SIDES),
-    "- context (112 um alone)": ("scribe", {}, BOTH, SIDES[:1]),
+    "- surroundings (300 um)": ("scribe", {"around_um": 0.0}, BOTH, SIDES),
+    "- surroundings, context": ("scribe", {"around_um": 0.0}, BOTH, SIDES[:1]),
     "- colour": ("scribe", {}, LITE, SIDES),
     "- network (colour alone)": ("scribe", {}, COLOUR, SIDES),
 }

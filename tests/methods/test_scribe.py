@@ -12,6 +12,7 @@ from histoscribe.core import keys
 from histoscribe.core.features import Features, FeatureSpec
 from histoscribe.core.section import Section
 from histoscribe.methods import expression
+from histoscribe.methods._scribe_around import neighbour_mean
 from histoscribe.methods._scribe_kernel import (
     MULTIPLIERS,
     choose_multipliers,
@@ -51,8 +52,8 @@ def planted(n_sections, *, context=1.0, own=0.0, seed=0, spread=0.3, depth=3000.
 
 
 PANEL = [f"G{g:02d}" for g in range(GENES)]
-#: As many observations in the search as keep these tests quick.
-QUICK = {"max_search": 150}
+#: As many observations in the search as keep these tests quick, and no blocks but those planted.
+QUICK = {"max_search": 150, "around_um": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,8 @@ def test_linear_kernels_without_components_equal_ridge():
     train = make_feature_sections(2, 40, seed=1)
     test = make_feature_sections(3, 40, seed=1)[2]
     genes = list(train[0].table.var_names[:6])
-    options = {"kernel": "linear", "components": 0, "depth_noise": 0.0, "per_block": False, "centre": True}
+    options = {"kernel": "linear", "components": 0, "depth_noise": 0.0, "around_um": 0.0}
+    options |= {"per_block": False, "centre": True}
     model = expression("scribe", **options).fit(train, genes)
     # k = 2 x x' / length2 per block: give ridge features whose blocks have those lengths, and the common strength.
     edge = model.widths_[0]
@@ -120,6 +122,34 @@ def test_linear_kernels_without_components_equal_ridge():
     x = Features.of(test.table).matrix.astype(float)
     assert 0 < edge < len(sd)
     np.testing.assert_allclose(model.predict(test).X, (x - x.mean(0)) / sd * scale @ weights + level, atol=1e-4)
+
+
+def test_a_neighbour_mean_is_worked_by_hand_and_a_lone_observation_keeps_its_own():
+    xy = np.array([[0.0, 0.0], [100.0, 0.0], [5000.0, 0.0]])
+    values = np.array([[1.0], [3.0], [7.0]])
+    near = np.exp(-0.5)
+    expected = [(1 + 3 * near) / (1 + near), (3 + near) / (1 + near), 7.0]
+    np.testing.assert_allclose(neighbour_mean(xy, values, 100.0)[:, 0], expected)
+
+
+def test_surroundings_help_where_a_gene_follows_a_smooth_field_seen_through_noise():
+    rng = np.random.default_rng(4)
+    sections, truth = [], []
+    for section in planted(4, seed=5)[0]:
+        place = np.stack(np.divmod(np.arange(N), 10), axis=1) * 100.0
+        field = neighbour_mean(place, rng.normal(size=(N, 1)), 150.0)
+        field /= field.std()
+        rate = 2e-3 * np.exp(0.8 * field * np.ones(GENES))
+        counts = sp.csr_matrix(rng.poisson(3000 * np.c_[rate, 1.0 - rate.sum(1)]))
+        table = section.table.copy()
+        table.layers[keys.COUNTS], table.obs["total_counts"] = counts, np.asarray(counts.sum(1)).ravel()
+        table.obsm[keys.SPATIAL] = place
+        table.obsm[keys.features(ENCODER)][:, OWN] = field[:, 0] + rng.normal(0, 1.5, N)
+        sections.append(section.replace(table=table))
+        truth.append(np.log(rate))
+    with_them = expression("scribe", **(QUICK | {"around_um": 150.0})).fit(sections[:3], PANEL)
+    without = expression("scribe", **QUICK).fit(sections[:3], PANEL)
+    assert score(with_them, sections, truth) > score(without, sections, truth) + 0.05
 
 
 def test_landmarks_approach_the_exact_solution(data):

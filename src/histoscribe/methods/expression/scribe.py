@@ -10,6 +10,7 @@ import scipy.linalg
 
 from histoscribe.core.card import Card
 from histoscribe.methods._expression import Predictor, TrainingSection
+from histoscribe.methods._scribe_around import largest_side, neighbour_mean
 from histoscribe.methods._scribe_kernel import (
     block_kernel,
     choose_multipliers,
@@ -39,8 +40,9 @@ class Scribe(Predictor):
 
         t_ic = b_c + sum_blocks f_bc(x_ib) + e_ic,   f_bc ~ GP(0, k_b / (strength_b m_c)),   var e_ic ~ v_i
 
-    with ``k_b`` a Gaussian kernel on the leading principal components of one block (encoder part x tile side), its
-    length the median distance between observations, and ``v_i = (1 + depth_noise * median / depth_i)`` scaled to mean
+    with ``k_b`` a Gaussian kernel on the leading principal components of one block (encoder part x tile side, and the
+    largest side's features averaged over neighbouring observations), its length the median distance between
+    observations, and ``v_i = (1 + depth_noise * median / depth_i)`` scaled to mean
     about 1: counting noise falls with depth, the rest does not. Strengths ``strength_b`` and then multipliers ``m_c``
     are chosen by exact leave-group-out error within groups (donors; sections of one donor; strips of one section). A
     component that the slide does not show gets a large ``m_c`` and drops out: the fit has low rank where the data say
@@ -53,6 +55,9 @@ class Scribe(Predictor):
         ``"rbf"``, or ``"linear"``: then it is ridge on the blocks.
     components
         Target components; 0 predicts each gene by itself at common strengths.
+    around_um
+        Bandwidth of the average over neighbouring observations, um; 0 leaves those blocks out. A prediction then
+        depends on the tiles within twice that distance.
     depth_noise
         Share of counting noise at the median depth, relative to the rest; 0 weighs all observations alike.
     per_block
@@ -89,6 +94,7 @@ class Scribe(Predictor):
             "Gaussian kernels, one per block, in place of a linear map.",
             "Each principal component of the panel has its own shrinkage, chosen by grouped cross-validation.",
             "Observations of low depth weigh less.",
+            "Features averaged over neighbouring observations stand beside an observation's own.",
         ),
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -106,6 +112,7 @@ class Scribe(Predictor):
         *,
         kernel: Literal["rbf", "linear"] = "rbf",
         components: int = 60,
+        around_um: float = 300.0,
         depth_noise: float = 1.0,
         per_block: bool = True,
         pca: int = 100,
@@ -115,6 +122,7 @@ class Scribe(Predictor):
     ) -> None:
         self.kernel = kernel
         self.components = components
+        self.around_um = around_um
         self.depth_noise = depth_noise
         self.per_block = per_block
         self.pca = pca
@@ -129,15 +137,34 @@ class Scribe(Predictor):
         rows, marks = _some(n, self.max_search, rng), _some(n, self.landmarks, rng)
         several = len({d.section.donor for d in data}) > 1
         choices = [self.centre] if self.centre is not None else [False, True] if several else [True]
-        features = [self.features(d.section).matrix.astype(np.float64) for d in data]
+        features = [self._features(d.section) for d in data]
         samples = {c: self._sample(_design(features, data, centre=c), groups, noise, rows) for c in choices}
         self.centred_ = choices[0] if len(samples) == 1 else min(samples, key=lambda c: self._whole_error(samples[c]))
         self._solve(samples[self.centred_], noise, marks)
 
+    def _around(self) -> list[tuple[int, int]]:
+        """Return the columns that are averaged over neighbours."""
+        assert self.spec_ is not None
+        return [self.spec_.blocks[name] for name in largest_side(self.spec_.blocks)] if self.around_um else []
+
+    def _blocks(self) -> list[tuple[int, int]]:
+        """Return each block's columns in `_features`."""
+        assert self.spec_ is not None
+        blocks, end = list(self.spec_.blocks.values()), self.spec_.dim
+        for start, stop in self._around():
+            blocks.append((end, end + stop - start))
+            end += stop - start
+        return blocks
+
+    def _features(self, section: Section) -> np.ndarray:
+        """Return ``(n, d)`` float64 features of the observations and, after them, of their surroundings."""
+        X = self.features(section).matrix.astype(np.float64)
+        around = [neighbour_mean(section.xy_um, X[:, a:b], self.around_um) for a, b in self._around()]
+        return np.concatenate([X, *around], axis=1)
+
     def _sample(self, design: _Design, groups: np.ndarray, noise: np.ndarray, rows: np.ndarray) -> _Sample:
         """Reduce the blocks, and compute their kernels and the target components on `rows`."""
-        assert self.spec_ is not None
-        axes = [_axes(design.X, start, stop, self.pca) for start, stop in self.spec_.blocks.values()]
+        axes = [_axes(design.X, start, stop, self.pca) for start, stop in self._blocks()]
         scores = [design.X @ a for a in axes]
         lengths = np.array([_length2(s[rows]) for s in scores])
         kernels = [
@@ -226,8 +253,8 @@ class Scribe(Predictor):
         return total
 
     def _predict(self, section: Section) -> np.ndarray:
-        X = self.features(section).matrix
-        mean = self.mean_ + (X.mean(0, dtype=np.float64) if self.centred_ and len(X) else 0.0)
+        X = self._features(section)
+        mean = self.mean_ + (X.mean(0) if self.centred_ and len(X) else 0.0)
         parts = [self._kernel((part - mean) @ self.axes_) @ self.coef_ for part in _chunks(X)]
         return (np.concatenate(parts) if parts else np.zeros((0, len(self.intercept_)))) + self.intercept_
 

@@ -66,12 +66,20 @@ class M2OST(NetworkPredictor):
         "released": {"pixels": True, "released": True},
         "laptop": {
             "width": 64,
-            "depth": 2,
+            "depth": 1,
             "heads": 2,
             "cross_heads": 2,
             "head_width": 32,
             "dropout": 0.3,
-            "training": {"lr": 5e-4, "weight_decay": 1e-2, "optimiser": "adamw", "epochs": 40, "patience": 8},
+            "token_dropout": 0.3,
+            "training": {
+                "lr": 5e-4,
+                "weight_decay": 1e-2,
+                "optimiser": "adamw",
+                "epochs": 40,
+                "patience": 8,
+                "refit": True,
+            },
         },
         "tiny": {
             "width": 16,

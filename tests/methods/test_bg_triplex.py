@@ -6,7 +6,7 @@ from histoscribe.core.errors import CoordinateError, SlideError
 from histoscribe.methods import expression, train
 from histoscribe.methods._batches import Part
 from histoscribe.methods._crops import Crops, reduced
-from histoscribe.methods.expression.bg_triplex import BgTriplex
+from histoscribe.methods.expression.bg_triplex import BgTriplex, _coarser
 from histoscribe.metrics import pcc_gene
 from histoscribe.nn.boundary import Guide, SurroundMapEncoder, TileMapEncoder
 from histoscribe.nn.triplex import Size
@@ -167,3 +167,8 @@ def test_a_section_without_a_slide_is_refused(fitted, sections):
 def test_the_card_says_that_the_maps_are_substitutes():
     assert "substitutes for PiDiNet and HoVer-Net" in BgTriplex.card.summary
     assert "substitutes for PiDiNet and HoVer-Net" in BgTriplex.card.deviations[0]
+
+
+def test_tokens_are_averaged_to_a_coarser_grid():
+    tokens = np.arange(16, dtype=np.float32).reshape(1, 16, 1)
+    assert _coarser(tokens, 2)[0, :, 0].tolist() == [2.5, 4.5, 10.5, 12.5]

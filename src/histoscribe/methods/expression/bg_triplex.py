@@ -54,6 +54,8 @@ class BgTriplex(NetworkPredictor):
         Average the maps of the tile and of the surroundings over squares of so many px; 1 as published.
     k
         Tiles along a side of the surroundings, the tile itself in the middle.
+    tile_grid
+        Average the frozen encoder's tokens to so many along a side of the tile; None keeps them.
     alpha
         Weight of the fused prediction as a teacher of the branches.
     released_loss
@@ -85,7 +87,7 @@ class BgTriplex(NetworkPredictor):
             "Position encoding by index; target, surroundings, maps and places are flipped and turned together.",
             "Tiles have one side in um on every slide (released: 224 px, another scale for donor A).",
             "Heads start at the training mean.",
-            "Preset 'laptop': narrower, coarser maps, one section a step, refitted on all training groups.",
+            "Preset 'laptop': narrower, 9 tokens a tile, coarser maps, one section a step, refitted on all groups.",
         ),
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -93,21 +95,22 @@ class BgTriplex(NetworkPredictor):
         "skin": {"fusion": [2, 8, 4, 0.1], "section": [2, 16, 1, 0.1], "surround": [4, 16, 1, 0.3]},
         "stnet": {"fusion": [3, 16, 4, 0.4], "section": [3, 8, 2, 0.1], "surround": [4, 8, 4, 0.3]},
         "laptop": {
-            "width": 128,
-            "fusion": [1, 4, 4, 0.2],
-            "section": [2, 4, 2, 0.1],
+            "width": 96,
+            "fusion": [1, 4, 2, 0.2],
+            "section": [2, 4, 1, 0.1],
             "surround": [1, 4, 1, 0.3],
+            "tile_grid": 3,
             "map_widths": [8, 16, 32],
             "map_mpp": 1.1,
             "reduce_tile": 2,
             "reduce_surround": 10,
             "training": {
                 "mixed": False,
-                "lr": 5e-4,
+                "lr": 1e-3,
                 "optimiser": "adamw",
                 "weight_decay": 1e-2,
-                "epochs": 30,
-                "patience": 6,
+                "epochs": 15,
+                "patience": 4,
                 "clip": 1.0,
                 "refit": True,
                 "max_context": 1200,
@@ -159,6 +162,7 @@ class BgTriplex(NetworkPredictor):
         reduce_tile: int = 1,
         reduce_surround: int = 1,
         k: int = 5,
+        tile_grid: int | None = None,
         alpha: float = 0.3,
         released_loss: bool = False,
         backbone: str | None = None,
@@ -172,6 +176,7 @@ class BgTriplex(NetworkPredictor):
         self.map_mpp = map_mpp
         self.reduce_tile, self.reduce_surround = reduce_tile, reduce_surround
         self.k = k
+        self.tile_grid = tile_grid
         self.alpha = alpha
         self.released_loss = released_loss
         self.backbone = backbone
@@ -183,7 +188,7 @@ class BgTriplex(NetworkPredictor):
         around, inside = _views.surround(section, self.spec_, k=self.k)
         name, tile = tile_view(section, self.spec_, backbone=self.backbone, tile_px=224)
         seen = {
-            name: tile,
+            name: _coarser(tile, self.tile_grid) if name == "tokens" and self.tile_grid else tile,
             "around": around,
             "inside": inside,
             "features": _views.features(section, self.spec_),
@@ -277,6 +282,13 @@ class _Network(nn.Module):
             self.head_around(guided_around.mean(1)),
             self.head_section(section),
         )
+
+
+def _coarser(tokens: np.ndarray, k: int) -> np.ndarray:
+    """Average the ``(n, t, d)`` tokens of a square grid to a k x k one."""
+    side = round(tokens.shape[1] ** 0.5)
+    grid = torch.from_numpy(tokens).transpose(1, 2).unflatten(2, (side, side))  # (n, d, side, side)
+    return functional.adaptive_avg_pool2d(grid, k).flatten(2).transpose(1, 2).contiguous().numpy()
 
 
 def _match(dim: int, width: int) -> nn.Module:

@@ -78,8 +78,8 @@ class EGGN(NetworkPredictor):
             "Distances are in pitches along the fitted array; duplicates of a place are refused.",
             "Optimiser, learning rate and loss are EGN's; the epoch is chosen on a held-out training group, whose "
             "profiles are no exemplars meanwhile.",
-            "The target is the benchmark's; scale='minmax' scales it by gene as published. The head starts at the "
-            "training mean.",
+            "The target is the benchmark's; scale='minmax' scales it by gene as published. The head starts at weight 0 "
+            "and the training mean.",
             "Presets may split large sections into windows, whose borders have fewer neighbours.",
         ),
     )
@@ -159,7 +159,8 @@ class EGGN(NetworkPredictor):
         return _Network(self, shapes["features"][0], n_genes)
 
     def initialise(self, network: nn.Module) -> None:
-        """Start the head at the training mean, in the loss's unit."""
+        """Start at the training mean, in the loss's unit: weights 0, as ST-Net's."""
+        nn.init.zeros_(network.pool.head.weight)
         network.pool.head.bias.data.copy_(network.scale.into(torch.as_tensor(self.train_mean_)))
 
     def forward(self, network: nn.Module, part: Part) -> torch.Tensor:

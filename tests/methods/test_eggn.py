@@ -138,7 +138,7 @@ def test_it_learns_what_the_neighbours_show_and_the_tile_does_not(sections):
         table.layers[keys.COUNTS] = type(table.layers[keys.COUNTS])(counts)
         training.append(section.replace(table=table))
         truth[section.name] = signal
-    options = {"epochs": 60, "patience": 0, "lr": 5e-3}
+    options = {"epochs": 30, "patience": 0, "lr": 1e-2}
     model = expression("eggn", preset="tiny", training=options).fit(training[:2], genes)
     found = np.asarray(model.predict(training[2]).X)[:, 0]
     assert np.corrcoef(found, truth[training[2].name])[0, 1] > 0.5

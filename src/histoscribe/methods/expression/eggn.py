@@ -94,8 +94,8 @@ class EGGN(NetworkPredictor):
             "training": {
                 "lr": 1e-3,
                 "weight_decay": 1e-2,
-                "epochs": 100,
-                "patience": 15,
+                "epochs": 60,
+                "patience": 10,
                 "refit": True,
                 "max_context": 1200,
             },
@@ -104,7 +104,7 @@ class EGGN(NetworkPredictor):
             "width": 32,
             "depth": 2,
             "bridge": [2, 16, 1],
-            "training": {"lr": 5e-3, "epochs": 30, "patience": 8},
+            "training": {"lr": 1e-2, "epochs": 12, "patience": 5},
         },
     }
     scaled: ClassVar[tuple[str, ...]] = ("features",)

@@ -164,8 +164,9 @@ class Scribe(Predictor):
 
     def _sample(self, design: _Design, groups: np.ndarray, noise: np.ndarray, rows: np.ndarray) -> _Sample:
         """Reduce the blocks, and compute their kernels and the target components on `rows`."""
-        axes = [_axes(design.X, start, stop, self.pca) for start, stop in self._blocks()]
-        scores = [design.X @ a for a in axes]
+        blocks = [design.X[:, start:stop] for start, stop in self._blocks()]
+        axes = [_axes(block, self.pca) for block in blocks]
+        scores = [block @ a for block, a in zip(blocks, axes, strict=True)]
         lengths = np.array([_length2(s[rows]) for s in scores])
         kernels = [
             block_kernel(s[rows], s[rows], length2=length, shape=self.kernel)
@@ -219,7 +220,7 @@ class Scribe(Predictor):
         design = sample.design
         self.strengths_, self.multipliers_ = self._choose(sample, per_block=self.per_block)
         self.mean_ = design.mean
-        self.axes_ = (np.concatenate(sample.axes, axis=1) / design.x_sd[:, None]).astype(np.float32)
+        self.axes_ = (scipy.linalg.block_diag(*sample.axes) / design.x_sd[:, None]).astype(np.float32)
         self.widths_ = np.array([a.shape[1] for a in sample.axes], dtype=np.int64)
         self.lengths_ = sample.lengths
         scores = np.concatenate(sample.scores, axis=1)
@@ -329,22 +330,17 @@ def _design(features: list[np.ndarray], data: list[TrainingSection], *, centre: 
     return _Design((X - mean) / x_sd, mean, x_sd, y, y_sd, offset, levels, whole_sd)
 
 
-def _axes(X: np.ndarray, start: int, stop: int, pca: int) -> np.ndarray:
-    """Return ``(d, r)`` float64 axes, zero outside the block: its principal ones, or its own columns."""
-    block = X[:, start:stop]
+def _axes(block: np.ndarray, pca: int) -> np.ndarray:
+    """Return the block's ``(d, r)`` principal axes, or the identity where it is narrow already."""
     n, d = block.shape
-    axes = np.eye(d)
-    if d > pca:
-        if n < d:
-            keep = min(pca, n)
-            values, left = scipy.linalg.eigh(block @ block.T, subset_by_index=[n - keep, n - 1])
-            real = values > _TINY * max(values[-1], _TINY)
-            axes = block.T @ (left[:, real] / np.sqrt(values[real]))
-        else:
-            axes = scipy.linalg.eigh(block.T @ block, subset_by_index=[d - pca, d - 1])[1]
-    full = np.zeros((X.shape[1], axes.shape[1]))
-    full[start:stop] = axes
-    return full
+    if d <= pca:
+        return np.eye(d)
+    if n >= d:
+        return scipy.linalg.eigh(block.T @ block, subset_by_index=[d - pca, d - 1])[1]
+    keep = min(pca, n)
+    values, left = scipy.linalg.eigh(block @ block.T, subset_by_index=[n - keep, n - 1])
+    real = values > _TINY * max(float(values[-1]), _TINY)
+    return block.T @ (left[:, real] / np.sqrt(values[real]))
 
 
 def _length2(scores: np.ndarray) -> float:

@@ -9,8 +9,10 @@ from safetensors.numpy import save_file
 from histoscribe.core.errors import BundleError
 from histoscribe.methods import EXPRESSION, expression
 from histoscribe.methods.bundle import Bundle, provenance
-from histoscribe.methods.calibration import calibrate
+from histoscribe.methods.calibration import calibrate, no_calibration
 from histoscribe.testing import make_feature_sections
+from histoscribe.testing._method_study import find
+from histoscribe.testing._method_study import fitted as fitted_once
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +26,18 @@ def fitted(sections, name="ridge"):
 
 
 @pytest.mark.parametrize("name", list(EXPRESSION))
-def test_saved_and_loaded_predictions_are_equal_to_the_bit(name, sections, tmp_path):
-    bundle = fitted(sections, name)
+def test_saved_and_loaded_predictions_are_equal_to_the_bit(name, tmp_path):
+    subject, model = find(name), fitted_once(name)
+    bundle = Bundle(model, no_calibration(len(model.genes_)), provenance(subject.training))
     again = Bundle.load(bundle.save(tmp_path / "a.bundle"))
-    np.testing.assert_array_equal(bundle.predictor.predict(sections[2]).X, again.predictor.predict(sections[2]).X)
+    np.testing.assert_array_equal(model.predict(subject.new).X, again.predictor.predict(subject.new).X)
     assert again.genes == bundle.genes
     assert again.digest() == bundle.digest()
+
+
+def test_calibration_and_provenance_survive_saving(sections, tmp_path):
+    bundle = fitted(sections)
+    again = Bundle.load(bundle.save(tmp_path / "a.bundle"))
     assert again.provenance == bundle.provenance
     np.testing.assert_array_equal(again.calibration.half_width, bundle.calibration.half_width)
 

@@ -97,7 +97,7 @@ class Hist2ST(NetworkPredictor):
                 "lr": 1e-3,
                 "weight_decay": 1e-2,
                 "optimiser": "adamw",
-                "epochs": 100,
+                "epochs": 50,
                 "patience": 10,
                 "refit": True,
                 "max_context": 1024,

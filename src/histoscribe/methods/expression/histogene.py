@@ -70,6 +70,7 @@ class HisToGene(NetworkPredictor):
                 "lr": 1e-3,
                 "weight_decay": 1e-2,
                 "optimiser": "adamw",
+                "epochs": 60,
                 "patience": 10,
                 "refit": True,
                 "max_context": 1024,

@@ -106,10 +106,11 @@ class BgTriplex(NetworkPredictor):
             "reduce_surround": 10,
             "training": {
                 "mixed": False,
+                "batch": 48,
                 "lr": 1e-3,
                 "optimiser": "adamw",
                 "weight_decay": 1e-2,
-                "epochs": 15,
+                "epochs": 12,
                 "patience": 4,
                 "clip": 1.0,
                 "refit": True,

@@ -41,7 +41,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], str, tuple[float, ...]]] = {
     "- Gaussian kernels (linear)": ("scribe", {"kernel": "linear"}, BOTH, SIDES),
     "- component shrinkage": ("scribe", {"components": 0}, BOTH, SIDES),
     "- depth-aware noise": ("scribe", {"depth_noise": 0.0}, BOTH, SIDES),
-    "- strengths per block": ("scribe", {"per_block": False}, BOTH, SIDES),
+    "- strengths per block (common)": ("scribe", {"per_block": 0.0}, BOTH, SIDES),
+    "strengths per block, all the way": ("scribe", {"per_block": 1.0}, BOTH, SIDES),
     "- surroundings (300 um)": ("scribe", {"around_um": 0.0}, BOTH, SIDES),
     "- surroundings, context": ("scribe", {"around_um": 0.0}, BOTH, SIDES[:1]),
     "- colour": ("scribe", {}, LITE, SIDES),
@@ -114,11 +115,11 @@ def main() -> None:
             rows = [score(variant, sections, encoded, train, test, n_genes) for train, test in splits]
             table[variant][name] = rows
             each = "  ".join(f"{pcc:.3f}/{partial:.3f}" for pcc, partial, _ in rows)
-            print(f"{name:8}{variant:30}{each}  {np.mean([r[2] for r in rows]):.0f} s a fold", flush=True)
-    print(f"\n{'pcc_gene / depth-partial':30}" + "".join(f"{name:>16}" for name in args.only))
+            print(f"{name:8}{variant:34}{each}  {np.mean([r[2] for r in rows]):.0f} s a fold", flush=True)
+    print(f"\n{'pcc_gene / depth-partial':34}" + "".join(f"{name:>16}" for name in args.only))
     for variant, found in table.items():
         cells = [np.mean(found[name], axis=0) for name in args.only if name in found]
-        print(f"{variant:30}" + "".join(f"{pcc:>9.3f}/{partial:.3f} " for pcc, partial, _ in cells))
+        print(f"{variant:34}" + "".join(f"{pcc:>9.3f}/{partial:.3f} " for pcc, partial, _ in cells))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from histoscribe.methods._scribe_around import neighbour_mean
 from histoscribe.methods._scribe_kernel import (
     MULTIPLIERS,
     choose_multipliers,
+    choose_strengths,
     held_out_residuals,
     within_group_error,
 )
@@ -103,7 +104,7 @@ def test_linear_kernels_without_components_equal_ridge():
     test = make_feature_sections(3, 40, seed=1)[2]
     genes = list(train[0].table.var_names[:6])
     options = {"kernel": "linear", "components": 0, "depth_noise": 0.0, "around_um": 0.0}
-    options |= {"per_block": False, "centre": True}
+    options |= {"per_block": 0.0, "centre": True}
     model = expression("scribe", **options).fit(train, genes)
     # k = 2 x x' / length2 per block: give ridge features whose blocks have those lengths, and the common strength.
     edge = model.widths_[0]
@@ -159,6 +160,20 @@ def test_landmarks_approach_the_exact_solution(data):
         for m in (270, 200, 20)
     )
     assert np.abs(many - exact).mean() < 0.5 * np.abs(few - exact).mean()
+
+
+def test_strengths_go_half_way_from_the_common_one_to_their_own(rng):
+    signal, noise = rng.normal(size=(60, 3)), rng.normal(size=(60, 30))
+    y = signal @ rng.normal(size=(3, 2)) * 3 + rng.normal(size=(60, 2))
+    kernels, groups, ones = [signal @ signal.T, noise @ noise.T], np.repeat([0, 1, 2], 20), np.ones(60)
+
+    def error(kernel):
+        return float(within_group_error(held_out_residuals(kernel, y, groups, ones), groups, ones).mean())
+
+    common, half, own = (choose_strengths(kernels, error, per_block=share) for share in (0.0, 0.5, 1.0))
+    assert common[0] == common[1]
+    assert own[0] < own[1]
+    np.testing.assert_allclose(half**2, common * own)
 
 
 def test_held_out_residuals_equal_refitting_under_unequal_noise(rng):

@@ -100,8 +100,8 @@ def within_group_error(residuals: np.ndarray, groups: np.ndarray, noise: np.ndar
 
 
 def choose_strengths(
-    kernels: Sequence[np.ndarray], error: Callable[[np.ndarray], float], *, per_block: bool
-) -> tuple[np.ndarray, float]:
+    kernels: Sequence[np.ndarray], error: Callable[[np.ndarray], float], *, per_block: float
+) -> np.ndarray:
     """Choose a strength for each block kernel: a common one first, then a decade up or down while that helps.
 
     Parameters
@@ -111,11 +111,11 @@ def choose_strengths(
     error
         Of a summed kernel; infinite where it has none.
     per_block
-        False keeps the common strength.
+        How far, in log strength, each block goes from the common strength to its own: 0 stays, 1 goes all the way.
 
     Returns
     -------
-    ``(n_blocks,)`` strengths, and the error at them.
+    ``(n_blocks,)`` strengths.
     """
     seen: dict[tuple[int, ...], float] = {}
 
@@ -125,8 +125,9 @@ def choose_strengths(
         return seen[index]
 
     # From strong to weak, so that a tie keeps the stronger shrinkage.
-    best = min(((i,) * len(kernels) for i in reversed(range(len(STRENGTHS)))), key=at)
-    improved = per_block and len(kernels) > 1
+    common = min(((i,) * len(kernels) for i in reversed(range(len(STRENGTHS)))), key=at)
+    best = common
+    improved = per_block > 0 and len(kernels) > 1
     while improved:
         improved = False
         for b in range(len(kernels)):
@@ -137,7 +138,8 @@ def choose_strengths(
                     if at(candidate) >= at(best) - 1e-9:
                         break
                     best, improved, moved = candidate, True, moved + step
-    return np.array([STRENGTHS[i] for i in best]), at(best)
+    grid = np.log(STRENGTHS)
+    return np.exp((1.0 - per_block) * grid[list(common)] + per_block * grid[list(best)])
 
 
 def choose_multipliers(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray) -> np.ndarray:

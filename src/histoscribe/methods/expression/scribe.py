@@ -61,7 +61,8 @@ class Scribe(Predictor):
     depth_noise
         Share of counting noise at the median depth, relative to the rest; 0 weighs all observations alike.
     per_block
-        Choose one strength per block, else a common one.
+        How far each block's strength goes, in logarithm, from the best common one (0) to its own best (1). Half way:
+        few groups choose a common strength well and eight strengths badly.
     pca
         Principal components kept of each wider block: enough that more change nothing.
     centre
@@ -114,7 +115,7 @@ class Scribe(Predictor):
         components: int = 60,
         around_um: float = 300.0,
         depth_noise: float = 1.0,
-        per_block: bool = True,
+        per_block: float = 0.5,
         pca: int = 100,
         centre: bool | None = None,
         landmarks: int = 1500,
@@ -178,7 +179,7 @@ class Scribe(Predictor):
             basis = np.linalg.svd(z - z.mean(0), full_matrices=False)[2][: self.components].T
         return _Sample(design, axes, scores, lengths, kernels, z, basis, groups[rows], noise[rows], rows)
 
-    def _choose(self, sample: _Sample, *, per_block: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _choose(self, sample: _Sample, *, per_block: float) -> tuple[np.ndarray, np.ndarray]:
         """Choose strengths of blocks and multipliers of components."""
         n_blocks, n_components = len(sample.kernels), sample.basis.shape[1]
         if len(np.unique(sample.groups)) < 2 or not (sample.z.std(0) > 0).any():
@@ -192,7 +193,7 @@ class Scribe(Predictor):
                 return np.inf
             return float(within_group_error(residuals, sample.groups, sample.noise).mean())
 
-        strengths, _ = choose_strengths(sample.kernels, error, per_block=per_block)
+        strengths = choose_strengths(sample.kernels, error, per_block=per_block)
         if not self.components:
             return strengths, np.ones(n_components)
         kernel = np.asarray(sum(k / s for k, s in zip(sample.kernels, strengths, strict=True)))
@@ -203,7 +204,7 @@ class Scribe(Predictor):
 
         A centred model predicts the other groups' mean as a section's level, and pays for the difference here.
         """
-        strengths, _ = self._choose(sample, per_block=False)
+        strengths, _ = self._choose(sample, per_block=0.0)
         kernel = np.asarray(sum(k / s for k, s in zip(sample.kernels, strengths, strict=True)))
         residuals = held_out_residuals(kernel, sample.z, sample.groups, sample.noise)
         if residuals is None:

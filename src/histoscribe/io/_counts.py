@@ -145,12 +145,14 @@ def read_count_table(path: Path) -> Counts:
 
 
 def _row(values: list[str], path: Path, number: int) -> sp.csr_matrix:
+    # Nearly all values are the text "0": only the others are parsed.
+    columns = [i for i, value in enumerate(values) if value != "0"]
     try:
-        dense = np.fromiter(map(float, values), dtype=np.float64, count=len(values))
+        data = [float(values[i]) for i in columns]
     except ValueError as err:
         msg = (
             f"count table {path}, line {number}: {err}. Counts must be whole numbers; if this is the last line, "
             "the file is truncated: copy it again."
         )
         raise DataError(msg) from err
-    return sp.csr_matrix(dense[None])
+    return sp.csr_matrix((data, columns, [0, len(data)]), shape=(1, len(values)), dtype=np.float64)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from histoscribe.core.features import FeatureSpec
     from histoscribe.core.section import Section
 
-__all__ = ["features", "lattice", "pixels", "positions", "scale_tokens", "surround", "tokens"]
+__all__ = ["features", "lattice", "neighbourhood", "pixels", "positions", "scale_tokens", "surround", "tokens"]
 
 #: Tiles read and written at a time.
 _CHUNK = 64
@@ -72,6 +72,12 @@ def surround(section: Section, spec: FeatureSpec, *, k: int) -> tuple[np.ndarray
     base = "+".join(split_name(part)[0] for part in spec.encoder.split("+"))
     found = encode_surround(section, base, k=k)
     return found.features, found.inside
+
+
+def neighbourhood(section: Section, spec: FeatureSpec, *, k: int) -> dict[str, np.ndarray]:
+    """Return what TRIPLEX sees beyond the tile: surroundings, every observation's features, and the lattice."""
+    around, inside = surround(section, spec, k=k)
+    return {"around": around, "inside": inside, "features": features(section, spec), "lattice": lattice(section)}
 
 
 def lattice(section: Section) -> np.ndarray:

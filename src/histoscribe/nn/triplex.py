@@ -1,16 +1,20 @@
-"""The three encoders of TRIPLEX: the whole section, the surroundings of a tile, and their fusion."""
+"""What TRIPLEX and its descendants share: the encoders of section and surroundings, their fusion, and the loss."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from histoscribe.nn.attention import CrossLayer, GridBias, SelfLayer
 from histoscribe.nn.lattice import LatticeConv
 
-__all__ = ["Fusion", "GlobalEncoder", "Size", "SurroundEncoder"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Fusion", "GlobalEncoder", "Size", "SurroundEncoder", "match_width", "taught_loss"]
 
 
 class Size(NamedTuple):
@@ -90,3 +94,22 @@ class Fusion(nn.Module):
                 q = layer(q, context, mask=mask)
             found.append(q[:, 0])
         return self.norm(found[0] + found[1])
+
+
+def match_width(dim: int, width: int) -> nn.Module:
+    """Bring features to the tokens' size; nothing where they have it, as published (both 512)."""
+    return nn.Identity() if dim == width else nn.Linear(dim, width)
+
+
+def taught_loss(
+    fused: torch.Tensor, branches: Sequence[torch.Tensor], y: torch.Tensor, *, alpha: float, detach: bool = False
+) -> torch.Tensor:
+    """Return ``MSE(f, y) + sum_j (1 - alpha) MSE(j, y) + alpha MSE(j, f)``; `detach` stops the teacher's gradient.
+
+    Source: triplex-2024, equations 14-16.
+    """
+    teacher = fused.detach() if detach else fused
+    total = functional.mse_loss(fused, y)
+    for branch in branches:
+        total = total + (1 - alpha) * functional.mse_loss(branch, y) + alpha * functional.mse_loss(branch, teacher)
+    return total

@@ -14,7 +14,7 @@ from histoscribe.methods._crops import Crops, reduced
 from histoscribe.methods._network import NetworkPredictor, Part
 from histoscribe.methods._tile_encoder import TileBranch, tile_view
 from histoscribe.nn.boundary import Guide, SurroundMapEncoder, TileMapEncoder
-from histoscribe.nn.triplex import Fusion, GlobalEncoder, Size, SurroundEncoder
+from histoscribe.nn.triplex import Fusion, GlobalEncoder, Size, SurroundEncoder, match_width, taught_loss
 from histoscribe.tiles.maps import boundary_maps
 from histoscribe.train import Training
 
@@ -186,16 +186,10 @@ class BgTriplex(NetworkPredictor):
     def views(self, section: Section) -> dict[str, np.ndarray]:
         """Return what TRIPLEX sees, and both maps of the tile and of its surroundings."""
         assert self.spec_ is not None
-        around, inside = _views.surround(section, self.spec_, k=self.k)
         name, tile = tile_view(section, self.spec_, backbone=self.backbone, tile_px=224)
-        seen = {
-            name: _coarser(tile, self.tile_grid) if name == "tokens" and self.tile_grid else tile,
-            "around": around,
-            "inside": inside,
-            "features": _views.features(section, self.spec_),
-            "lattice": _views.lattice(section),
-        }
-        return seen | self._maps(section)
+        if name == "tokens" and self.tile_grid:
+            tile = _coarser(tile, self.tile_grid)
+        return {name: tile} | _views.neighbourhood(section, self.spec_, k=self.k) | self._maps(section)
 
     def _maps(self, section: Section) -> dict[str, np.ndarray]:
         assert self.spec_ is not None
@@ -230,11 +224,7 @@ class BgTriplex(NetworkPredictor):
         fused, *branches = outputs
         if self.released_loss:
             branches = [branches[i] for i in _RELEASED]
-        total = functional.mse_loss(fused, y)
-        for branch in branches:
-            total = total + (1 - self.alpha) * functional.mse_loss(branch, y)
-            total = total + self.alpha * functional.mse_loss(branch, fused)
-        return total
+        return taught_loss(fused, branches, y, alpha=self.alpha)
 
 
 class _Network(nn.Module):
@@ -252,8 +242,8 @@ class _Network(nn.Module):
         super().__init__()
         fusion, section, surround = sizes
         self.tile = tile
-        self.around_in = _match(shapes["around"][-1], width)
-        self.section_in = _match(shapes["features"][-1], width)
+        self.around_in = match_width(shapes["around"][-1], width)
+        self.section_in = match_width(shapes["features"][-1], width)
         self.around = SurroundEncoder(width, k, surround)
         self.section = GlobalEncoder(width, section)
         # One encoder for both maps of the tile, one for both of the surroundings, one guidance for tile and
@@ -290,8 +280,3 @@ def _coarser(tokens: np.ndarray, k: int) -> np.ndarray:
     side = round(tokens.shape[1] ** 0.5)
     grid = torch.from_numpy(tokens).transpose(1, 2).unflatten(2, (side, side))  # (n, d, side, side)
     return functional.adaptive_avg_pool2d(grid, k).flatten(2).transpose(1, 2).contiguous().numpy()
-
-
-def _match(dim: int, width: int) -> nn.Module:
-    """Bring features to the tokens' size; nothing where they have it, as published (both 512)."""
-    return nn.Identity() if dim == width else nn.Linear(dim, width)

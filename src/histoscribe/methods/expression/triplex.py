@@ -12,7 +12,7 @@ from histoscribe.core.card import Card
 from histoscribe.methods import _views
 from histoscribe.methods._network import NetworkPredictor, Part
 from histoscribe.methods._tile_encoder import TileBranch, tile_view
-from histoscribe.nn.triplex import Fusion, GlobalEncoder, Size, SurroundEncoder
+from histoscribe.nn.triplex import Fusion, GlobalEncoder, Size, SurroundEncoder, match_width, taught_loss
 from histoscribe.train import Training
 
 if TYPE_CHECKING:
@@ -144,15 +144,8 @@ class Triplex(NetworkPredictor):
     def views(self, section: Section) -> dict[str, np.ndarray]:
         """Return the tile, its surroundings, every observation's features, and the lattice."""
         assert self.spec_ is not None
-        around, inside = _views.surround(section, self.spec_, k=self.k)
         name, tile = tile_view(section, self.spec_, backbone=self.backbone, tile_px=224)
-        return {
-            name: tile,
-            "around": around,
-            "inside": inside,
-            "features": _views.features(section, self.spec_),
-            "lattice": _views.lattice(section),
-        }
+        return {name: tile} | _views.neighbourhood(section, self.spec_, k=self.k)
 
     def build(self, shapes: Mapping[str, tuple[int, ...]], n_genes: int) -> nn.Module:
         """Make the network."""
@@ -171,12 +164,7 @@ class Triplex(NetworkPredictor):
         if self.clamp:
             outputs = [functional.relu(o) for o in outputs]
         fused, *branches = outputs
-        teacher = fused.detach() if self.detach else fused
-        total = functional.mse_loss(fused, y)
-        for branch in branches:
-            total = total + (1 - self.alpha) * functional.mse_loss(branch, y)
-            total = total + self.alpha * functional.mse_loss(branch, teacher)
-        return total
+        return taught_loss(fused, branches, y, alpha=self.alpha, detach=self.detach)
 
 
 class _Network(nn.Module):
@@ -193,8 +181,8 @@ class _Network(nn.Module):
         super().__init__()
         fusion, section, surround = sizes
         self.tile = tile
-        self.around_in = _match(shapes["around"][-1], width)
-        self.section_in = _match(shapes["features"][-1], width)
+        self.around_in = match_width(shapes["around"][-1], width)
+        self.section_in = match_width(shapes["features"][-1], width)
         self.around = SurroundEncoder(width, k, surround)
         self.section = GlobalEncoder(width, section)
         self.fusion = Fusion(width, fusion)
@@ -210,8 +198,3 @@ class _Network(nn.Module):
         fused = self.fusion(section, tile, around, views["inside"])
         heads = (self.head_fused, self.head_tile, self.head_around, self.head_section)
         return tuple(head(x) for head, x in zip(heads, (fused, tile.mean(1), around.mean(1), section), strict=True))
-
-
-def _match(dim: int, width: int) -> nn.Module:
-    """Bring features to the tokens' size; nothing where they have it, as published (both 512)."""
-    return nn.Identity() if dim == width else nn.Linear(dim, width)

@@ -21,10 +21,12 @@ from histoscribe.core.files import cache_dir, digest
 from histoscribe.core.progress import progress
 from histoscribe.encoders._registry import make_encoder
 from histoscribe.encoders._store import FeatureStore
+from histoscribe.tiles._read import _SLACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from histoscribe.core.grid import TileGrid
     from histoscribe.core.section import Section
     from histoscribe.encoders._encoder import Encoder
 
@@ -170,8 +172,9 @@ def _store(section: Section, part: Encoder, side_um: float, *, root: Path, batch
         # Not the whole grid: the other sides do not change this one's pixels, so that adding a side keeps the others.
         "side_um": side_um,
         "mpp": grid.mpp,
-        # Only where a tile is read coarser than it is given to the encoder does the finest detail play a part.
-        "read_mpp": grid.read_mpp if grid.read_px(side_um) < grid.tile_px else None,
+        # Only where a tile is read coarser than the slide allows does the finest detail play a part: folds whose
+        # training slides differ by a thousandth in scale then share the features of a slide.
+        "read_mpp": grid.read_mpp if reads_coarser(grid, side_um) else None,
         "tile_px": grid.tile_px,
         "encoder": part.card.name,
         "fingerprint": part.fingerprint(),
@@ -181,6 +184,11 @@ def _store(section: Section, part: Encoder, side_um: float, *, root: Path, batch
     shape = (len(grid), part.dim)
     about = what | {"slide_name": slide.path.name, "shape": list(shape)}
     return FeatureStore(root, digest(repr(what)), shape=shape, batch_size=batch_size, about=about)
+
+
+def reads_coarser(grid: TileGrid, side_um: float) -> bool:
+    """Say whether `tiles.read_tiles` reads tiles at ``grid.read_mpp`` and enlarges them, and not as the slide is."""
+    return grid.mpp * _SLACK < grid.read_mpp and grid.read_px(side_um) < grid.tile_px
 
 
 @functools.cache

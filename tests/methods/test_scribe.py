@@ -17,9 +17,9 @@ from histoscribe.methods._scribe_kernel import (
     MULTIPLIERS,
     choose_multipliers,
     choose_strengths,
-    held_out_residuals,
     within_group_error,
 )
+from histoscribe.methods._strength import leave_group_out_residuals
 from histoscribe.metrics import pcc_gene
 from histoscribe.testing import make_feature_sections
 
@@ -168,7 +168,7 @@ def test_strengths_go_half_way_from_the_common_one_to_their_own(rng):
     kernels, groups, ones = [signal @ signal.T, noise @ noise.T], np.repeat([0, 1, 2], 20), np.ones(60)
 
     def error(kernel):
-        return float(within_group_error(held_out_residuals(kernel, y, groups, ones), groups, ones).mean())
+        return float(within_group_error(leave_group_out_residuals(kernel, y, groups, ones), groups, ones).mean())
 
     common, half, own = (choose_strengths(kernels, error, per_block=share) for share in (0.0, 0.5, 1.0))
     assert common[0] == common[1]
@@ -176,12 +176,12 @@ def test_strengths_go_half_way_from_the_common_one_to_their_own(rng):
     np.testing.assert_allclose(half**2, common * own)
 
 
-def test_held_out_residuals_equal_refitting_under_unequal_noise(rng):
+def test_left_out_residuals_equal_refitting_under_unequal_noise(rng):
     X, noise = rng.normal(size=(40, 6)), rng.uniform(0.5, 3.0, 40)
     y = X @ rng.normal(size=(6, 3)) + rng.normal(size=(40, 3)) + 2
     groups = np.repeat([0, 1, 2], [8, 12, 20])
     kernel = X @ X.T / 5.0
-    found = held_out_residuals(kernel, y, groups, noise)
+    found = leave_group_out_residuals(kernel, y, groups, noise)
     for group in range(3):
         inside, outside = groups == group, groups != group
         inverse = np.linalg.inv(kernel[np.ix_(outside, outside)] + np.diag(noise[outside]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.linalg
+
+from histoscribe.methods._strength import leave_group_out_residuals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +17,6 @@ __all__ = [
     "block_kernel",
     "choose_multipliers",
     "choose_strengths",
-    "held_out_residuals",
     "squared_distances",
     "within_group_error",
 ]
@@ -41,47 +41,6 @@ def block_kernel(a: np.ndarray, b: np.ndarray, *, length2: float, shape: str) ->
     if shape == "linear":
         return 2.0 * a @ b.T / length2
     return np.exp(-squared_distances(a, b) / length2)
-
-
-def held_out_residuals(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray) -> np.ndarray | None:
-    """Return the ``(n, g)`` residuals of predicting each group from the others.
-
-    As `_strength.leave_group_out_residuals`, with noise that differs between observations: with ``A = (K + N)^-1`` and
-    ``P = A - A11'A / 1'A1`` (the generalised least-squares intercept projected out), group g's residuals when it is
-    left out are exactly ``P_gg^-1 (P y)_g``.
-
-    Parameters
-    ----------
-    kernel
-        ``(n, n)`` float64, in units of the noise variance.
-    y
-        ``(n, g)`` targets.
-    groups
-        ``(n,)`` integer labels.
-    noise
-        ``(n,)`` relative noise variances.
-
-    Returns
-    -------
-    The residuals, or None where the system is singular to working precision.
-    """
-    system = kernel.copy()
-    system.flat[:: len(kernel) + 1] += noise
-    factor, failed = scipy.linalg.lapack.dpotrf(system, lower=1, overwrite_a=1)
-    if failed:
-        return None
-    inverse, failed = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    if failed:
-        return None
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    ones = inverse.sum(1)
-    inverse -= np.outer(ones, ones) / ones.sum()
-    projected = inverse @ y
-    residuals = np.empty_like(projected)
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
-        residuals[rows] = np.linalg.solve(inverse[np.ix_(rows, rows)], projected[rows])
-    return residuals
 
 
 def within_group_error(residuals: np.ndarray, groups: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -151,7 +110,7 @@ def choose_multipliers(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray, no
     """
     errors = np.full((len(MULTIPLIERS), y.shape[1]), np.inf)
     for i, multiplier in enumerate(MULTIPLIERS):
-        residuals = held_out_residuals(kernel / multiplier, y, groups, noise)
+        residuals = leave_group_out_residuals(kernel / multiplier, y, groups, noise)
         if residuals is not None:
             errors[i] = within_group_error(residuals, groups, noise)
     # From strong to weak: a component that nothing predicts ties everywhere, and is then shrunk away.

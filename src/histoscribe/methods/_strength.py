@@ -17,11 +17,14 @@ __all__ = ["GRID", "choose_strengths", "leave_group_out_error", "leave_group_out
 GRID = tuple(10.0**e for e in range(-2, 9))
 
 
-def leave_group_out_residuals(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray) -> np.ndarray | None:
+def leave_group_out_residuals(
+    kernel: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray | float = 1.0
+) -> np.ndarray | None:
     """Return the ``(n, g)`` residuals of predicting each group from the others.
 
-    With ``A = (K + I)^-1`` and ``P = A - A11'A / 1'A1`` (the unpenalised intercept projected out), the residuals of
-    group g when it is left out are exactly ``P_gg^-1 (P y)_g``: one factorisation serves all groups.
+    With ``A = (K + N)^-1``, N the diagonal of `noise`, and ``P = A - A11'A / 1'A1`` (the unpenalised intercept
+    projected out), the residuals of group g when it is left out are exactly ``P_gg^-1 (P y)_g``: one factorisation
+    serves all groups.
 
     Parameters
     ----------
@@ -31,6 +34,8 @@ def leave_group_out_residuals(kernel: np.ndarray, y: np.ndarray, groups: np.ndar
         ``(n, g)`` targets.
     groups
         ``(n,)`` integer labels.
+    noise
+        ``(n,)`` noise variances, in the kernel's unit.
 
     Returns
     -------
@@ -38,7 +43,7 @@ def leave_group_out_residuals(kernel: np.ndarray, y: np.ndarray, groups: np.ndar
     """
     n = len(kernel)
     system = kernel.copy()
-    system.flat[:: n + 1] += 1.0
+    system.flat[:: n + 1] += noise
     factor, failed = lapack.dpotrf(system, lower=1, overwrite_a=1)
     if failed:
         return None

@@ -11,6 +11,7 @@ from histoscribe.catalogue.formats import read_entries
 from histoscribe.cli import app, papers_run
 from histoscribe.cli.papers_run import implemented, plan
 from histoscribe.core.errors import DataError
+from histoscribe.testing._method_study import _quick
 
 
 @pytest.fixture(autouse=True)
@@ -118,14 +119,19 @@ def test_every_implemented_paper_has_a_plan_and_others_are_refused():
     for key in ways:
         assert plan(key) in ways[key]
     assert not plan("efficientnet-2019").control
-    with pytest.raises(DataError, match="nothing of 'triplex-2024' is implemented here"):
-        plan("triplex-2024")
+    founding = {"triplex-2024": "triplex", "bg-triplex-2024": "bg-triplex", "histospace-2024": "histospace"}
+    assert {key: plan(key).method for key in founding} == founding
+    with pytest.raises(DataError, match="nothing of 'asign-2025' is implemented here"):
+        plan("asign-2025")
 
 
 @pytest.mark.parametrize("key", sorted(implemented()))
 def test_every_implemented_paper_runs_and_the_ladder_shows_it(call, tmp_path, monkeypatch, key):
     monkeypatch.setattr(papers_run, "_DONORS", 3)
     monkeypatch.setattr(papers_run, "_SIDE_UM", 600.0)
+    # As the contract checks: small networks, and colour statistics in place of the embedded one.
+    monkeypatch.setattr(papers_run, "_PRESET", "tiny")
+    monkeypatch.setattr(papers_run, "_encoder_of", lambda method: _quick(method.default_encoder))
     results = tmp_path / "results"
     out = json.loads(call("papers", "run", key, "--genes", "12", "--json", results=results))
     assert out["synthetic"] is True

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "implemented", "plan", "run"]
 
-_METHOD, _ENCODER = "ridge", "efficientnet-lite0+colour"
+_METHOD, _ENCODER, _PRESET = "ridge", "efficientnet-lite0+colour", "laptop"
 #: Generated donors: three to learn from, so that flags and controls exist, and one to be judged on.
 _DONORS = 4
 #: Side of a generated section, um.
@@ -25,11 +25,12 @@ _SIDE_UM = 900.0
 
 
 class Plan(NamedTuple):
-    """What running a paper means: a method, an encoder, and whether it is a control."""
+    """What running a paper means: a method, an encoder, whether it is a control, and the method's preset."""
 
     method: str
     encoder: str
     control: bool
+    preset: str | None = None
 
 
 def implemented() -> dict[str, list[Plan]]:
@@ -39,12 +40,18 @@ def implemented() -> dict[str, list[Plan]]:
 
     found: dict[str, list[Plan]] = {}
     for name in EXPRESSION:
-        card = EXPRESSION.get(name).card
-        found.setdefault(card.paper, []).append(Plan(name, _ENCODER, card.control))
+        method = EXPRESSION.get(name)
+        # On the CPU of whoever asks: published sizes are for a GPU, and stay one --preset away in `fit`.
+        preset = _PRESET if _PRESET in method.presets else None
+        found.setdefault(method.card.paper, []).append(Plan(name, _encoder_of(method), method.card.control, preset))
     for name in ENCODERS:
         card = ENCODERS.get(name).card
         found.setdefault(card.paper, []).append(Plan(_METHOD, name, card.control))
     return found
+
+
+def _encoder_of(method: Any) -> str:
+    return method.default_encoder if method.uses_features else _ENCODER
 
 
 def plan(key: str) -> Plan:
@@ -61,7 +68,9 @@ def plan(key: str) -> Plan:
     if key not in ways:
         msg = f"nothing of {key!r} is implemented here. These run: {', '.join(sorted(ways))}."
         raise DataError(msg)
-    return min(ways[key], key=lambda way: (way.control, way.encoder != _ENCODER))
+    encoders = {way for way in ways[key] if way.method == _METHOD and way.encoder != _ENCODER}
+    # Of several methods that name one paper, the one whose name comes first without a preset: the plain one.
+    return min(ways[key], key=lambda way: (way.control, way in encoders, way.preset is not None, way.method))
 
 
 def run(
@@ -136,7 +145,15 @@ def _record(way: Plan, sections: Sequence[Section], *, genes: int, seed: int) ->
         msg = f"every section is of donor {test.donor!r}. Give a section of another donor to learn from."
         raise LeakError(msg)
     start = time.perf_counter()
-    bundle = train.fit(training, way.method, encoder=way.encoder, genes=genes, seed=seed)
+    bundle = train.fit(
+        training,
+        way.method,
+        preset=way.preset,
+        encoder=way.encoder,
+        genes=genes,
+        calibrated=way.preset is None,  # a network would be trained once more for each donor
+        seed=seed,
+    )
     prediction = predict(test.blind(), bundle)
     # A control's row may not carry a control's name; the record is given the method's own name again below.
     verdict = evaluate(prediction, test, training=training, method_name=f"run:{way.method}", seed=seed)

@@ -48,12 +48,21 @@ class STNet(NetworkPredictor):
             "DenseNet-121 is replaced by any registered encoder, frozen by default.",
             "The target is that of the benchmark, not ln((1 + count) / (genes + total)).",
             "Early stopping on one held-out training group replaces the inner 4-fold choice of the epoch.",
-            "Preset 'laptop': Adam at 1e-3 on standardised frozen features, not SGD at 1e-6 on the whole network.",
+            "Preset 'laptop': AdamW at 1e-4 on standardised frozen features, not SGD at 1e-6 on the whole network.",
         ),
     )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "published": {"backbone": "efficientnet-lite0"},
-        "laptop": {"training": {"optimiser": "adam", "lr": 1e-3, "weight_decay": 1e-2, "patience": 8, "refit": True}},
+        "laptop": {
+            "training": {
+                "optimiser": "adamw",
+                "lr": 1e-4,
+                "weight_decay": 1e-2,
+                "epochs": 60,
+                "patience": 8,
+                "refit": True,
+            }
+        },
         "tiny": {"training": {"optimiser": "adam", "lr": 2e-2, "epochs": 30, "batch": 64, "patience": 10}},
     }
     kinds: ClassVar[Mapping[str, Any]] = {"pixels": "pixels", "tokens": "tokens"}

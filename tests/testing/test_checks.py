@@ -93,6 +93,7 @@ def takes_any_features(self, section):
         ({"_predict": nan_somewhere}, "its output is finite, named and in order"),
         ({"_predict": ignores_image}, "it learns a planted signal"),
         ({"_predict": sorted_genes}, "it learns a planted signal"),
+        ({"_predict": ignores_image}, "it sees the image"),
         ({"_predict": writes_section}, "it leaves its inputs alone"),
         ({"predict": takes_any_features}, "it refuses features made otherwise"),
     ],
@@ -102,9 +103,23 @@ def test_broken_method_is_caught(members, promise):
         METHOD_CHECKS[promise](make(**members))
 
 
+def test_a_parameter_that_the_loss_never_reaches_is_caught():
+    import torch
+
+    from histoscribe.methods.expression.stnet import STNet
+
+    def build(self, shapes, n_genes):
+        network = STNet.build(self, shapes, n_genes)
+        network.idle = torch.nn.Linear(2, 2)
+        return network
+
+    with pytest.raises(ContractError, match=r"2 parameters get no gradient from the loss \(first: idle.weight"):
+        METHOD_CHECKS["it trains every parameter"](type("Idle", (STNet,), {"build": build}))
+
+
 def test_report_names_every_broken_promise():
     broken = make(state=forgetful, card=Card(name="ridge", summary="No stop", paper="x"))
-    with pytest.raises(ContractError, match="breaks 2 of 11") as caught:
+    with pytest.raises(ContractError, match="breaks 2 of 13") as caught:
         check_method(broken)
     assert "card.summary" in str(caught.value)
     assert "restored from state()" in str(caught.value)

@@ -79,7 +79,8 @@ def test_attention_across_scales_looks_at_the_others_alone():
     layer = CrossScale(2, 8, released=True, **SHAPE)
     a, b = torch.randn(2, 1, 5, 8)
     changed = a.clone()
-    changed[0, 3] += 1.0  # another token of its own scale, which only the other scale may look at
+    # Another token of its own scale, which only the other scale may look at; not a shift: the norm takes that out.
+    changed[0, 3] += torch.arange(8.0)
     before, after = layer([a, b]), layer([changed, b])
     assert torch.equal(before[0][0, 0], after[0][0, 0])
     assert not torch.equal(before[1][0, 0], after[1][0, 0])

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from histoscribe.core.features import FeatureSpec
     from histoscribe.core.section import Section
 
-__all__ = ["features", "lattice", "neighbourhood", "pixels", "positions", "scale_tokens", "surround", "tokens"]
+__all__ = [
+    "features",
+    "lattice",
+    "neighbourhood",
+    "pixels",
+    "positions",
+    "scale_tokens",
+    "surround",
+    "tile_and_place",
+    "tokens",
+]
 
 #: Tiles read and written at a time.
 _CHUNK = 64
@@ -72,6 +82,16 @@ def surround(section: Section, spec: FeatureSpec, *, k: int) -> tuple[np.ndarray
     base = "+".join(split_name(part)[0] for part in spec.encoder.split("+"))
     found = encode_surround(section, base, k=k)
     return found.features, found.inside
+
+
+def tile_and_place(
+    section: Section, spec: FeatureSpec, *, pixels_um: float | None, tile_px: int
+) -> dict[str, np.ndarray]:
+    """Return ``places`` on the array and ``features``, or, where a tile side in um is given, its ``pixels``."""
+    places = {"places": lattice(section)}
+    if pixels_um is None:
+        return {"features": features(section, spec)} | places
+    return {"pixels": pixels(section, side_um=pixels_um, tile_px=tile_px)} | places
 
 
 def neighbourhood(section: Section, spec: FeatureSpec, *, k: int) -> dict[str, np.ndarray]:

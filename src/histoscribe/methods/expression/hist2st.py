@@ -174,10 +174,8 @@ class Hist2ST(NetworkPredictor):
     def views(self, section: Section) -> dict[str, np.ndarray]:
         """Return tiles or features, and places on the array."""
         assert self.spec_ is not None
-        places = {"places": _views.lattice(section)}
-        if self.pixels:
-            return {"pixels": _views.pixels(section, side_um=self.tile_um, tile_px=self.tile_px)} | places
-        return {"features": _views.features(section, self.spec_)} | places
+        pixels_um = self.tile_um if self.pixels else None
+        return _views.tile_and_place(section, self.spec_, pixels_um=pixels_um, tile_px=self.tile_px)
 
     def memorise(self, units: Sequence[Unit], allowed: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Keep which rows and columns are trained on, and each gene's mean count there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -34,11 +35,6 @@ READERS = Registry(
 )
 
 Outside = Literal["refuse", "drop", "keep"]
-
-_IMAGE_ENDINGS = {
-    *(".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".czi"),
-    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".dzi"),
-}
 
 
 def read(
@@ -97,37 +93,27 @@ def read(
 
 
 def detect_reader(path: Path) -> str:
-    """Name the reader for `path` by looking at it.
+    """Name the reader for `path` by asking each reader's module: its `LOOKS_FOR` and `looks_like(path)`.
 
     Raises
     ------
     DataError
-        If nothing fits; everything that was looked for is listed.
+        If nothing fits, with everything that was looked for; or if several readers fit, with their names.
     """
     if not path.exists():
         msg = f"{path} does not exist. Check the path (it is relative to {Path.cwd()})."
         raise DataError(msg)
-    name = path.name.lower()
-    if path.is_dir():
-        if any((path / part / "spatial").is_dir() for part in (".", "outs")):
-            return "visium"
-        if any((path / part / "ST-cnts").is_dir() for part in (".", "data")) or list(
-            path.glob("alignment_table_*.tsv*")
-        ):
-            return "st-array"
-        if list(path.glob("*.dcm")):
-            return "slide"
-    elif name.endswith((".h5ad", ".h5ad.gz")):
-        return "h5ad"
-    elif name.endswith((".tsv", ".tsv.gz", ".csv", ".csv.gz")):
-        return "st-array"
-    elif path.suffix.lower() in _IMAGE_ENDINGS:
-        return "slide"
-    msg = (
-        f"cannot tell what {path} is. Looked for: a folder with spatial/ or outs/spatial/ (visium); ST-cnts/, "
-        "data/ST-cnts/ or alignment_table_*.tsv (st-array); a .h5ad file; a table .tsv or .csv (st-array); an image "
-        f"(slide). Name the reader: {', '.join(READERS)} (READER:PATH)."
-    )
+    modules = {name: import_module(READERS.get(name).__module__) for name in READERS}
+    # A plug-in need not detect its files: it can always be named.
+    asked = {name: module for name, module in modules.items() if hasattr(module, "looks_like")}
+    found = [name for name, module in asked.items() if module.looks_like(path)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        msg = f"{path} could be read by {' or '.join(found)}. Name the reader: {found[0]}:{path}."
+        raise DataError(msg)
+    looked = "; ".join(f"{module.LOOKS_FOR} ({name})" for name, module in asked.items())
+    msg = f"cannot tell what {path} is. Looked for: {looked}. Name the reader: {', '.join(READERS)} (READER:PATH)."
     raise DataError(msg)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_h5ad"]
 
+LOOKS_FOR = "a .h5ad file"
+
 #: obs columns (x, y) that are looked for, in this order, where there is no obsm["spatial"].
 _COORDS = (
     ("pxl_col_in_fullres", "pxl_row_in_fullres"),
@@ -32,6 +34,11 @@ _COORDS = (
     ("pixel_x", "pixel_y"),
     ("imagecol", "imagerow"),
 )
+
+
+def looks_like(path: Path) -> bool:
+    """Say whether `path` is an AnnData file."""
+    return path.is_file() and path.name.lower().endswith((".h5ad", ".h5ad.gz"))
 
 
 def read_h5ad(

@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["read_slide"]
 
+LOOKS_FOR = "an image, or a folder of .dcm files"
+
+_ENDINGS = {
+    *(".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".czi"),
+    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".dzi"),
+}
+
+
+def looks_like(path: Path) -> bool:
+    """Say whether `path` is an image."""
+    return any(path.glob("*.dcm")) if path.is_dir() else path.suffix.lower() in _ENDINGS
+
 
 def read_slide(
     path: Path,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_st_array"]
 
+LOOKS_FOR = "ST-cnts/, data/ST-cnts/, alignment_table_*.tsv, or a table .tsv or .csv"
+
 _COLUMNS = ("x", "y", "new_x", "new_y", "pixel_x", "pixel_y")
 
 
@@ -33,6 +35,15 @@ class _Files:
     image: Path | None
     genes: Path | None = None
     donor: str | None = None
+
+
+def looks_like(path: Path) -> bool:
+    """Say whether `path` is the root of a her2st tree, an STUtility folder or a table."""
+    if path.is_dir():
+        return any((path / part / "ST-cnts").is_dir() for part in (".", "data")) or any(
+            path.glob("alignment_table_*.tsv*")
+        )
+    return path.name.lower().endswith((".tsv", ".tsv.gz", ".csv", ".csv.gz"))
 
 
 def read_st_array(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_visium"]
 
+LOOKS_FOR = "a folder with spatial/ or outs/spatial/"
+
 _POSITIONS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 _IMAGES = {
     "hires": (["tissue_hires_image.png", "tissue_hires_image.jp*g", "*tissue_hires_image*"], "tissue_hires_scalef"),
@@ -41,6 +43,11 @@ class _Image:
     path: Path | None
     scale: float
     note: str | None
+
+
+def looks_like(path: Path) -> bool:
+    """Say whether `path` is a folder of Space Ranger."""
+    return any((path / part / "spatial").is_dir() for part in (".", "outs"))
 
 
 def read_visium(

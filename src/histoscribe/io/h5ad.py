@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from histoscribe.core import keys
-from histoscribe.core.errors import CoordinateError, DataError, GeneError, ScaleError, SlideError
-from histoscribe.core.files import atomic_path, cache_dir, digest
+from histoscribe.core.errors import DataError, GeneError, ScaleError, SlideError
 from histoscribe.core.units import check_mpp
-from histoscribe.io._assemble import assemble, finite_xy, open_image, species_of
-from histoscribe.io._counts import as_counts, check_unique, is_integer
-from histoscribe.io._files import existing, is_gzip, reading
+from histoscribe.io._anndata import embedded_image, find_coordinates, find_counts, open_anndata
+from histoscribe.io._assemble import assemble, open_image, species_of
+from histoscribe.io._counts import check_unique
+from histoscribe.io._files import existing
 from histoscribe.io._lattice import LAYOUTS, Layout, agree, detect_layout, fit_scale
 
 if TYPE_CHECKING:
@@ -26,14 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["read_h5ad"]
 
 LOOKS_FOR = "a .h5ad file"
-
-#: obs columns (x, y) that are looked for, in this order, where there is no obsm["spatial"].
-_COORDS = (
-    ("pxl_col_in_fullres", "pxl_row_in_fullres"),
-    ("x_pixel", "y_pixel"),
-    ("pixel_x", "pixel_y"),
-    ("imagecol", "imagerow"),
-)
 
 
 def looks_like(path: Path) -> bool:
@@ -86,12 +77,12 @@ def read_h5ad(
     path = existing(path, what="AnnData file", remedy="Check the path.")
     name = name or path.name.split(".")[0]
     where = f"section {name!r}"
-    table = _open(path)
+    table = open_anndata(path)
     check_unique(table.obs_names, what="observation", where=str(path))
     check_unique(table.var_names, what="gene", where=str(path), error=GeneError)
-    matrix, used = _counts(table, counts, where)
+    matrix, used = find_counts(table, counts, where)
     notes = [f"counts from {used}"]
-    xy = _coordinates(table, coords, where, notes)
+    xy = find_coordinates(table, coords, where, notes)
     source, factor = _image(table, image, scale, where, notes)
     slide = None if source is None else open_image(source, where=where)
     xy = xy * factor
@@ -120,67 +111,6 @@ def read_h5ad(
     )
 
 
-def _open(path: Path) -> AnnData:
-    from anndata import read_h5ad as read
-
-    if is_gzip(path):
-        msg = f"{path} is compressed with gzip, and HDF5 cannot be read through it. Run gunzip on it first."
-        raise DataError(msg)
-    with reading(path, what="AnnData file"), warnings.catch_warnings():
-        # Repeated names are refused below with their names, which the warning does not give.
-        warnings.filterwarnings("ignore", message=".*names are not unique.*")
-        try:
-            return read(path)
-        except (KeyError, ValueError, TypeError, AttributeError) as err:
-            msg = f"{path} is not an AnnData file ({err}). Write it with AnnData.write_h5ad."
-            raise DataError(msg) from err
-
-
-def _counts(table: AnnData, name: str | None, where: str) -> tuple[Any, str]:
-    slots: dict[str, Any] = {f"layers[{k!r}]": v for k, v in table.layers.items()}
-    slots["X"] = table.X
-    if table.raw is not None and list(table.raw.var_names) == list(table.var_names):
-        slots["raw"] = table.raw.X
-    if name is not None:
-        key = name if name in slots else f"layers[{name.removeprefix('layers/')!r}]"
-        if slots.get(key) is None:
-            msg = f"{where} has no counts in {name!r} (it has {', '.join(slots)}). Check counts=."
-            raise DataError(msg)
-        chosen = key
-    else:
-        order = [k for k in (f"layers[{keys.COUNTS!r}]", "X", "raw") if slots.get(k) is not None]
-        whole = [k for k in order if is_integer(_values(slots[k]))]
-        if not order:
-            msg = f"{where} has no matrix (X, raw or layers['counts']). Give a measured section."
-            raise DataError(msg)
-        # Without whole numbers anywhere, the check below names the first value that is none.
-        chosen = (whole or order)[0]
-    matrix = as_counts(slots[chosen], spots=table.obs_names, genes=table.var_names, where=f"{where}, {chosen}")
-    return matrix, chosen
-
-
-def _values(matrix: Any) -> np.ndarray:
-    return matrix.data if hasattr(matrix, "data") and hasattr(matrix, "nnz") else np.asarray(matrix)
-
-
-def _coordinates(table: AnnData, coords: str | None, where: str, notes: list[str]) -> np.ndarray:
-    if coords is None and keys.SPATIAL in table.obsm:
-        xy = np.asarray(table.obsm[keys.SPATIAL])
-        if xy.ndim != 2 or xy.shape[1] < 2:
-            msg = f"{where}: obsm['spatial'] has shape {xy.shape}, not (n, 2). Give coords=<x column>,<y column>."
-            raise CoordinateError(msg)
-        return finite_xy(xy[:, 0], xy[:, 1], where=where)
-    pairs = [tuple(part.strip() for part in coords.split(","))] if coords else list(_COORDS)
-    found = [p for p in pairs if len(p) == 2 and set(p) <= set(table.obs)]
-    if not found:
-        tried = f"columns {coords!r}" if coords else "obsm['spatial'] or well-known columns"
-        have = ", ".join(map(str, table.obs.columns[:8])) or "no columns"
-        msg = f"{where} has no coordinates in {tried} (obs has {have}). Give coords=<x column>,<y column>."
-        raise CoordinateError(msg)
-    notes.append(f"x, y from the obs columns {found[0][0]}, {found[0][1]}")
-    return finite_xy(table.obs[found[0][0]], table.obs[found[0][1]], where=where)
-
-
 def _image(
     table: AnnData, image: str | None, scale: float | None, where: str, notes: list[str]
 ) -> tuple[Path | None, float]:
@@ -203,26 +133,7 @@ def _image(
         msg = f"{where}: uns['spatial'] has the {kind} image but no tissue_{kind}_scalef. Give image=<path> and mpp=."
         raise ScaleError(msg)
     notes.append(f"the file's own {kind} image is used")
-    return _to_file(np.asarray(embedded[kind]), where), float(factor)
-
-
-def _to_file(pixels: np.ndarray, where: str) -> Path:
-    """Write an embedded image once into the cache, so that it is a slide file like any other."""
-    from PIL import Image
-
-    if pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
-        msg = f"{where}: the image in uns['spatial'] has shape {pixels.shape}, not (h, w, 3). Give image=<path>."
-        raise SlideError(msg)
-    if pixels.dtype != np.uint8:
-        # scanpy keeps PNGs as floats of 0-1.
-        top = 1.0 if float(np.max(pixels)) <= 1.0 else 255.0
-        pixels = np.clip(np.round(pixels / top * 255), 0, 255).astype(np.uint8)
-    rgb = np.ascontiguousarray(pixels[..., :3])
-    path = cache_dir() / "images" / f"{digest(repr(rgb.shape), rgb.tobytes())}.png"
-    if not path.exists():
-        with atomic_path(path) as temporary:
-            Image.fromarray(rgb).save(temporary, format="png")
-    return path
+    return embedded_image(np.asarray(embedded[kind]), where), float(factor)
 
 
 def _scale(

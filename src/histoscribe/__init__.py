@@ -24,6 +24,7 @@ _PUBLIC = {
     "report": "histoscribe.reports:report",
     "testing": "histoscribe.testing:",
     "tile": "histoscribe.tiles:tile",
+    "write": "histoscribe.io:write",
 }
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "report",
     "testing",
     "tile",
+    "write",
 ]
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from histoscribe.encoders import encode as encode
     from histoscribe.encoders import make_encoder as make_encoder
     from histoscribe.io import read as read
+    from histoscribe.io import write as write
     from histoscribe.methods.apply import predict as predict
     from histoscribe.methods.bundle import Bundle as Bundle
     from histoscribe.methods.calibration import calibrate as calibrate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -12,12 +11,11 @@ import pandas as pd
 
 from histoscribe.core.errors import CoordinateError, DataError, HistoScribeError
 from histoscribe.core.files import file_digest
-from histoscribe.core.registry import Registry, did_you_mean
+from histoscribe.core.registry import Registry
 from histoscribe.core.section import Origin
+from histoscribe.io._options import checked_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
 
     from histoscribe.core.section import Section
@@ -75,7 +73,7 @@ def read(
     path = Path(path)
     reader = reader or detect_reader(path)
     function = READERS.get(reader)
-    options = _checked(function, reader, options)
+    options = checked_options(function, f"reader {reader!r}", options, common=("where", "outside"))
     if outside not in get_args(Outside):
         msg = f"outside={outside!r} is not known. Choose refuse, drop or keep."
         raise DataError(msg)
@@ -115,35 +113,6 @@ def detect_reader(path: Path) -> str:
     looked = "; ".join(f"{module.LOOKS_FOR} ({name})" for name, module in asked.items())
     msg = f"cannot tell what {path} is. Looked for: {looked}. Name the reader: {', '.join(READERS)} (READER:PATH)."
     raise DataError(msg)
-
-
-def _checked(function: Callable[..., Any], reader: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Refuse unknown options, and turn the text of a command line into the types the reader declares."""
-    parameters = {k: p for k, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
-    unknown = [key for key in options if key not in parameters]
-    if unknown:
-        known = [*parameters, "where", "outside"]
-        msg = f"reader {reader!r} has no option {unknown[0]!r}. {did_you_mean(unknown[0], known)}"
-        raise DataError(msg)
-    return {key: _convert(key, value, str(parameters[key].annotation)) for key, value in options.items()}
-
-
-def _convert(key: str, value: Any, annotation: str) -> Any:
-    if not isinstance(value, str):
-        # A path or a numpy number given from Python must become JSON, since the origin is written into bundles.
-        return str(value) if isinstance(value, Path) else value.item() if hasattr(value, "item") else value
-    if annotation.startswith("float"):
-        try:
-            return float(value)
-        except ValueError as err:
-            msg = f"{key}={value!r} is not a number. Give e.g. {key}=0.5."
-            raise DataError(msg) from err
-    if annotation.startswith("bool"):
-        if value.lower() not in ("true", "false"):
-            msg = f"{key}={value!r} is neither true nor false. Give {key}=true or {key}=false."
-            raise DataError(msg)
-        return value.lower() == "true"
-    return value
 
 
 def _inside(section: Section, outside: Outside) -> Section:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from histoscribe.core.units import check_mpp
 from histoscribe.io._anndata import embedded_image, find_coordinates, find_counts, open_anndata
 from histoscribe.io._assemble import assemble, open_image, species_of
 from histoscribe.io._counts import check_unique
-from histoscribe.io._files import existing
+from histoscribe.io._described import described, section_from
+from histoscribe.io._files import content_digest, existing
 from histoscribe.io._lattice import LAYOUTS, Layout, agree, detect_layout, fit_scale
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ def read_h5ad(
 ) -> Section:
     """Read an AnnData file; `obs` and `var` are kept, other slots are left in the file.
 
+    A file that HistoScribe wrote says itself what its section is, and comes back whole: features, tiles and layers
+    too. An option then replaces what the file says; `coords`, `counts`, `depth`, `scale` or `pitch_um` read it as
+    anybody's file.
+
     Parameters
     ----------
     path
@@ -75,11 +80,15 @@ def read_h5ad(
         um per px of the image; needed unless the observations lie on a Visium array or `pitch_um` is given.
     """
     path = existing(path, what="AnnData file", remedy="Check the path.")
-    name = name or path.name.split(".")[0]
-    where = f"section {name!r}"
     table = open_anndata(path)
     check_unique(table.obs_names, what="observation", where=str(path))
     check_unique(table.var_names, what="gene", where=str(path), error=GeneError)
+    about = described(table)
+    if about is not None and (coords, counts, depth, scale, pitch_um) == (None,) * 5:
+        given = {"section": name, "donor": donor, "species": species, "mpp": mpp, "spot_um": spot_um}
+        return _own(path, table, about | {k: v for k, v in given.items() if v is not None}, image)
+    name = name or path.name.split(".")[0]
+    where = f"section {name!r}"
     matrix, used = find_counts(table, counts, where)
     notes = [f"counts from {used}"]
     xy = find_coordinates(table, coords, where, notes)
@@ -109,6 +118,24 @@ def read_h5ad(
         spot_um=spot_um or (layout.spot_um if layout and layout.spot_um else None),
         pitch_um=pitch_um or (layout.pitch_um if layout else None),
     )
+
+
+def _own(path: Path, table: AnnData, about: dict[str, Any], image: str | None) -> Section:
+    """Make the section that a file of ours describes."""
+    where = f"section {about['section']!r}"
+    embedded = next(iter(dict(table.uns.get("spatial", {})).values()), {}).get("images", {})
+    factor, source = 1.0, None
+    if image in embedded:
+        source, factor = _image(table, image, None, where, [])
+    elif image is not None:
+        source = None if image == "none" else Path(image)
+    elif about.get("slide"):
+        # A file that was moved together with its slide finds it there.
+        linked = Path(about["slide"])
+        source = next((p for p in (linked, path.parent / linked.name) if p.exists()), linked)
+    remedy = "Give image=<path>, image=none for expression alone, or image=hires for the reduced image in the file."
+    slide = None if source is None else open_image(source, where=where, remedy=remedy)
+    return section_from(table, about, slide, where=where, digest=content_digest([path]), factor=factor)
 
 
 def _image(

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from histoscribe.slide._open import SLIDES, open_slide
 from histoscribe.slide._pyramid import Level, Pyramid
+from histoscribe.slide._write_tiff import write_tiff
 
-__all__ = ["SLIDES", "Level", "Pyramid", "open_slide"]
+__all__ = ["SLIDES", "Level", "Pyramid", "open_slide", "write_tiff"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from histoscribe.testing._check_encoder import ENCODER_CHECKS, check_encoder
 from histoscribe.testing._check_method import METHOD_CHECKS, check_method
 from histoscribe.testing._check_reader import READER_CHECKS, check_reader
+from histoscribe.testing._check_writer import WRITER_CHECKS, check_writer
 from histoscribe.testing._feature_sections import FEATURES, make_feature_sections
 from histoscribe.testing._genes import CLASSES, DEFAULT_GENES
 from histoscribe.testing._plant import plant_on_features
@@ -23,12 +24,14 @@ __all__ = [
     "METHOD_CHECKS",
     "READER_CHECKS",
     "SYNTHETIC_DONORS",
+    "WRITER_CHECKS",
     "ArraySlide",
     "ContractError",
     "Truth",
     "check_encoder",
     "check_method",
     "check_reader",
+    "check_writer",
     "make_donors",
     "make_feature_sections",
     "make_section",

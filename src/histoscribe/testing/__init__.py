@@ -15,6 +15,7 @@ from histoscribe.testing._slide import ArraySlide
 from histoscribe.testing._source import SYNTHETIC_DONORS
 from histoscribe.testing._truth import Truth
 from histoscribe.testing._write import write_visium
+from histoscribe.testing._write_hest_bench import write_hest_bench
 
 __all__ = [
     "CLASSES",
@@ -36,5 +37,6 @@ __all__ = [
     "make_feature_sections",
     "make_section",
     "plant_on_features",
+    "write_hest_bench",
     "write_visium",
 ]

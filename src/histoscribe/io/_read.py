@@ -26,6 +26,7 @@ READERS = Registry(
     "reader",
     {
         "h5ad": "histoscribe.io.h5ad:read_h5ad",
+        "hest": "histoscribe.io.hest:read_hest",
         "hest-bench": "histoscribe.io.hest_bench:read_hest_bench",
         "slide": "histoscribe.io.slide:read_slide",
         "st-array": "histoscribe.io.st_array:read_st_array",

@@ -181,4 +181,10 @@ def made():
     """The tables that the folders are made of, to be changed before they are written."""
     from types import SimpleNamespace
 
-    return SimpleNamespace(counts_of=counts_of, visium_positions=visium_positions)
+    return SimpleNamespace(
+        counts_of=counts_of,
+        visium_positions=visium_positions,
+        write_image=write_image,
+        write_matrix_h5=write_matrix_h5,
+        write_matrix_folder=write_matrix_folder,
+    )

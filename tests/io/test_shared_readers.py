@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from histoscribe.core.errors import CoordinateError, DataError
-from histoscribe.io import read, read_spec
+from histoscribe.io import detect_reader, read, read_spec
 
 pytestmark = pytest.mark.shared
 
@@ -112,8 +112,11 @@ def test_a_crop_with_positions_of_the_whole_is_refused(shared_data):
 
 
 def test_hd_bins_without_a_single_count_are_refused(shared_data):
-    with pytest.raises(DataError, match="holds no counts"):
-        read("visium", shared_data / "readers/visiumio_extdata/binned_outputs/square_002um")
+    folder = shared_data / "readers/visiumio_extdata/binned_outputs/square_002um"
+    for path in (folder, folder.parent):
+        assert detect_reader(path) == "visium-hd"
+        with pytest.raises(DataError, match="holds no counts"):
+            read("visium-hd", path, bin_um=2)
 
 
 def test_normalised_values_are_not_taken_for_counts(shared_data):

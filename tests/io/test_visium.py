@@ -83,16 +83,10 @@ def test_a_contradicting_scale_is_refused(space_ranger):
         read("visium", space_ranger(), mpp="0.5")
 
 
-def test_visium_hd_bins_are_square_and_state_their_size(space_ranger):
-    positions = pd.DataFrame(
-        [(f"s_{r:03d}_{c:03d}-1", 1, r, c, 20 + 2.0 * r, 30 - 2.0 * c + 60) for r in range(10) for c in range(12)],
-        columns=["barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres"],
-    )
-    factors = {"bin_size_um": 8.0, "microns_per_pixel": 4.0, "fiducial_diameter_fullres": 80.0}
-    section = read("visium", space_ranger("parquet", positions=positions, factors=factors), image="hires")
-    assert section.platform == "visium-hd"
-    assert section.mpp == pytest.approx(8.0)
-    assert (section.spot_um, section.pitch_um) == (8.0, 8.0)
+def test_a_folder_of_hd_bins_is_sent_to_its_own_reader(space_ranger):
+    outs = space_ranger(factors={"bin_size_um": 8.0, "microns_per_pixel": 10.0})
+    with pytest.raises(DataError, match=r"holds bins of Visium HD, not spots. Read it as visium-hd:"):
+        read("visium", outs)
 
 
 def test_symbols_shared_by_several_ids_are_summed(space_ranger, made):

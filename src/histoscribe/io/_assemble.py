@@ -13,6 +13,7 @@ from anndata import AnnData
 from histoscribe.core import keys
 from histoscribe.core.errors import CoordinateError, DataError, SlideError
 from histoscribe.core.section import Origin, Section
+from histoscribe.io._counts import row_sums
 from histoscribe.io._files import content_digest, existing
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def assemble(
     roles
         `slide`, `mpp`, `species`, `spot_um`, `pitch_um` of the section.
     """
-    total = np.asarray(counts.sum(1)).ravel().astype(np.float64)
+    total = row_sums(counts)
     if depth is not None and (not np.isfinite(depth).all() or (depth < total - 0.5).any()):
         msg = (
             f"section {name!r}: the library size given is NaN or smaller than the sum of the counts in "

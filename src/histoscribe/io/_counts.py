@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Counts", "as_counts", "check_unique", "is_integer", "merge_genes", "read_count_table"]
+__all__ = ["Counts", "as_counts", "check_unique", "is_integer", "merge_genes", "read_count_table", "row_sums"]
 
 _SPOT = re.compile(r"\d+x\d+$")
 
@@ -77,6 +77,15 @@ def as_counts(matrix: Any, *, spots: Sequence[str], genes: Sequence[str], where:
     result = sp.csr_matrix((data.astype(dtype), (coo.row, coo.col)), shape=coo.shape)
     result.eliminate_zeros()
     return result
+
+
+def row_sums(matrix: sp.csr_matrix) -> np.ndarray:
+    """Return the ``(n,)`` float64 sums of the rows; scipy's own copies all values to a wider type first."""
+    total = np.zeros(matrix.shape[0])
+    step = 65_536
+    for start in range(0, len(total), step):
+        total[start : start + step] = np.asarray(matrix[start : start + step].sum(1)).ravel()
+    return total
 
 
 def check_unique(names: pd.Index, *, what: str, where: str, error: type[Exception] = DataError) -> None:

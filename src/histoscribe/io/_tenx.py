@@ -19,7 +19,7 @@ from histoscribe.io._files import first_existing, open_text, reading
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["TenxMatrix", "read_tenx"]
+__all__ = ["FeatureGenes", "TenxMatrix", "feature_genes", "matrix_group", "matrix_text", "read_features", "read_tenx"]
 
 _WHAT = "feature-barcode matrix"
 
@@ -74,39 +74,70 @@ def read_tenx(path: Path) -> TenxMatrix:
         )
         raise DataError(msg)
     check_unique(barcodes, what="barcode", where=where)
+    genes = feature_genes(features, where=where)
+    if len(genes.rows) < len(features):
+        raw = raw.tocsr()[genes.rows]
+    symbols = features["name"].to_numpy()[genes.rows]
+    counts = as_counts(raw.T, spots=barcodes, genes=symbols, where=where)
+    counts, _, _ = merge_genes(counts, symbols)
+    return TenxMatrix(counts, barcodes, genes.var, genes.species, files, genes.notes)
+
+
+@dataclass(frozen=True)
+class FeatureGenes:
+    """What the features of a 10x matrix mean as genes.
+
+    Attributes
+    ----------
+    rows
+        Features that are genes, by position.
+    columns
+        ``(len(rows),)`` column of `var` that each of them is counted in; ids that share a symbol share one.
+    var
+        Table indexed by unique symbol, with `gene_ids`.
+    species
+        From the genome or the Ensembl prefix, or None.
+    notes
+        What was left out or merged.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    var: pd.DataFrame
+    species: str | None
+    notes: list[str]
+
+
+def feature_genes(features: pd.DataFrame, *, where: str) -> FeatureGenes:
+    """Choose the features of type "Gene Expression" and give each symbol one column.
+
+    Raises
+    ------
+    GeneError
+        If a feature id is repeated.
+    """
     check_unique(pd.Index(features["id"]), what="gene", where=where, error=GeneError)
     notes = []
     # Toolkits that write their own files give no types; then everything is a gene.
-    expression = (features["type"] == "Gene Expression") | (features["type"] == "")
+    expression = ((features["type"] == "Gene Expression") | (features["type"] == "")).to_numpy()
     if not expression.all():
         notes.append(f"{int((~expression).sum())} features that are not gene expression are left out")
-        raw, features = raw.tocsr()[expression.to_numpy()], features[expression]
-    counts = as_counts(raw.T, spots=barcodes, genes=features["name"].to_numpy(), where=where)
-    counts, symbols, merged = merge_genes(counts, features["name"].to_numpy())
-    if merged:
-        notes.append(f"{merged} ids share a symbol with another; their counts are summed")
+        features = features[expression]
+    columns, symbols = pd.factorize(pd.Index(features["name"], dtype=object))
+    if len(symbols) < len(features):
+        notes.append(f"{len(features) - len(symbols)} ids share a symbol with another; their counts are summed")
     ids = features.groupby("name", sort=False)["id"].agg(";".join).reindex(symbols)
     species = species_of(features["genome"]) or species_of(features["id"])
     var = pd.DataFrame({"gene_ids": ids.to_numpy()}, index=pd.Index(symbols, dtype=object))
-    return TenxMatrix(counts, barcodes, var, species, files, notes)
+    return FeatureGenes(np.flatnonzero(expression), columns, var, species, notes)
 
 
 def _read_h5(path: Path) -> tuple[sp.spmatrix, pd.Index, pd.DataFrame, list[Path]]:
     with reading(path, what=_WHAT), h5py.File(path) as file:
-        if "matrix" not in file:
-            msg = (
-                f"{_WHAT} {path} has no group 'matrix' (it has {', '.join(file) or 'nothing'}). Give the "
-                "filtered_feature_bc_matrix.h5 of Space Ranger."
-            )
-            raise DataError(msg)
-        group = file["matrix"]
+        group = matrix_group(file, path)
         try:
             data, indices, indptr, shape = (group[k][:] for k in ("data", "indices", "indptr", "shape"))
-            barcodes = _text(group["barcodes"])
-            features = group["features"]
-            table = pd.DataFrame({"id": _text(features["id"]), "name": _text(features["name"])})
-            for column, slot in (("type", "feature_type"), ("genome", "genome")):
-                table[column] = _text(features[slot]) if slot in features else ""
+            barcodes, table = matrix_text(group["barcodes"]), read_features(group)
         except KeyError as err:
             msg = f"{_WHAT} {path} lacks a data set ({err.args[0]}). Copy or download it again."
             raise DataError(msg) from err
@@ -119,7 +150,28 @@ def _read_h5(path: Path) -> tuple[sp.spmatrix, pd.Index, pd.DataFrame, list[Path
     return matrix, pd.Index(barcodes, dtype=object), table, [path]
 
 
-def _text(dataset: h5py.Dataset) -> list[str]:
+def matrix_group(file: h5py.File, path: Path) -> h5py.Group:
+    """Return the group of the matrix, or say that there is none."""
+    if "matrix" not in file:
+        msg = (
+            f"{_WHAT} {path} has no group 'matrix' (it has {', '.join(file) or 'nothing'}). Give the "
+            "filtered_feature_bc_matrix.h5 of Space Ranger."
+        )
+        raise DataError(msg)
+    return file["matrix"]
+
+
+def read_features(group: h5py.Group) -> pd.DataFrame:
+    """Read id, name, type and genome of the features."""
+    features = group["features"]
+    table = pd.DataFrame({"id": matrix_text(features["id"]), "name": matrix_text(features["name"])})
+    for column, slot in (("type", "feature_type"), ("genome", "genome")):
+        table[column] = matrix_text(features[slot]) if slot in features else ""
+    return table
+
+
+def matrix_text(dataset: h5py.Dataset) -> list[str]:
+    """Read a data set of text, whichever way it is stored."""
     return [v.decode() if isinstance(v, bytes) else str(v) for v in dataset[:]]
 
 
@@ -160,4 +212,5 @@ def _parse_mtx(text: str, path: Path) -> sp.spmatrix:
 
 def _rows(path: Path) -> list[list[str]]:
     with open_text(path, what=_WHAT) as handle:
-        return [line.rstrip("\r\n").split("\t") for line in handle if line.strip()]
+        # R writes quotes around text.
+        return [[v.strip('"') for v in line.rstrip("\r\n").split("\t")] for line in handle if line.strip()]

@@ -32,6 +32,7 @@ READERS = Registry(
         "st-array": "histoscribe.io.st_array:read_st_array",
         "stimage1k4m": "histoscribe.io.stimage1k4m:read_stimage1k4m",
         "visium": "histoscribe.io.visium:read_visium",
+        "visium-hd": "histoscribe.io.visium_hd:read_visium_hd",
     },
 )
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "info": "info:info",
     "check": "check:check",
+    "convert": "convert:convert",
     "encode": "encode:encode",
     "fit": "fit:fit",
     "predict": "predict:predict",

@@ -127,6 +127,7 @@ def _section(section: Section) -> dict[str, Any]:
     if section.n_obs:
         record |= {"observations": section.n_obs, "genes": section.table.n_vars}
         record |= {"spot_um": section.spot_um, "pitch_um": section.pitch_um}
+    if section.n_obs and section.measured:
         record |= {"median_counts": float(np.median(section.depth)), "total_counts": float(section.depth.sum())}
         record["observations_without_counts"] = int((section.depth == 0).sum())
     if section.origin is not None:

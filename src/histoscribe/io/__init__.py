@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from histoscribe.io._geojson import load_geojson
 from histoscribe.io._read import READERS, detect_reader, read
 from histoscribe.io._spec import parse_spec, read_spec, read_specs
 from histoscribe.io._write import WRITERS, write
+from histoscribe.io.geojson import annotate
 
-__all__ = ["READERS", "WRITERS", "detect_reader", "parse_spec", "read", "read_spec", "read_specs", "write"]
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "annotate",
+    "detect_reader",
+    "load_geojson",
+    "parse_spec",
+    "read",
+    "read_spec",
+    "read_specs",
+    "write",
+]

@@ -25,6 +25,7 @@ __all__ = ["READERS", "Outside", "detect_reader", "read"]
 READERS = Registry(
     "reader",
     {
+        "geojson": "histoscribe.io.geojson:read_geojson",
         "h5ad": "histoscribe.io.h5ad:read_h5ad",
         "hest": "histoscribe.io.hest:read_hest",
         "hest-bench": "histoscribe.io.hest_bench:read_hest_bench",

@@ -21,6 +21,7 @@ __all__ = ["WRITERS", "refuse_existing", "write"]
 WRITERS = Registry(
     "writer",
     {
+        "geojson": "histoscribe.io.geojson_write:write_geojson",
         "h5ad": "histoscribe.io.h5ad_write:write_h5ad",
     },
 )

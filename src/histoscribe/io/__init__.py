@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from histoscribe.io._geojson import load_geojson
+from histoscribe.io._hest_patches import HestTiles, read_hest_patches
+from histoscribe.io._hest_shapes import read_hest_shapes
+from histoscribe.io._hest_transcripts import read_hest_transcripts
+from histoscribe.io._outlines import Polygons
 from histoscribe.io._read import READERS, detect_reader, read
 from histoscribe.io._spec import parse_spec, read_spec, read_specs
 from histoscribe.io._write import WRITERS, write
@@ -11,11 +15,16 @@ from histoscribe.io.geojson import annotate
 __all__ = [
     "READERS",
     "WRITERS",
+    "HestTiles",
+    "Polygons",
     "annotate",
     "detect_reader",
     "load_geojson",
     "parse_spec",
     "read",
+    "read_hest_patches",
+    "read_hest_shapes",
+    "read_hest_transcripts",
     "read_spec",
     "read_specs",
     "write",

@@ -18,14 +18,14 @@ from histoscribe.io._lattice import LAYOUTS, MPP_TOLERANCE, Layout, agree, detec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Geometry", "Scale", "geometry_of", "hest_scale", "number"]
+__all__ = ["PLATFORMS", "Geometry", "Scale", "geometry_of", "hest_scale", "number"]
 
 #: Names of `st_technology` -> ours.
-_PLATFORMS = {
-    "visium": "visium",
-    "visium hd": "visium-hd",
-    "xenium": "xenium",
-    "spatial transcriptomics": "st-array",
+PLATFORMS = {
+    "Visium": "visium",
+    "Visium HD": "visium-hd",
+    "Xenium": "xenium",
+    "Spatial Transcriptomics": "st-array",
 }
 #: Size of an observation and distance between neighbours, um. Visium HD and Xenium are pooled to squares of 128 and
 #: 100 um, whatever the metadata say (2 and nothing; the paper's 55 um is wrong, HEST issues 39, 45, 46, 54 and 79).
@@ -75,7 +75,7 @@ def number(metadata: Mapping[str, Any], key: str) -> float | None:
 def geometry_of(metadata: Mapping[str, Any]) -> Geometry:
     """Say what an observation is, by technology; legacy arrays differ, and state their own numbers."""
     name = " ".join(str(metadata.get("st_technology", "")).lower().split())
-    platform = _PLATFORMS.get(name, name.replace(" ", "-") or "hest")
+    platform = {k.lower(): v for k, v in PLATFORMS.items()}.get(name, name.replace(" ", "-") or "hest")
     spot, pitch = number(metadata, "spot_diameter"), number(metadata, "inter_spot_dist")
     usual = _SIZES.get(platform, (None, None))
     if platform in ("visium", *_POOLED):

@@ -30,7 +30,8 @@ __all__ = ["read_hest"]
 
 LOOKS_FOR = "st/<id>.h5ad beside metadata/, wsis/ or patches/, or aligned_adata.h5ad"
 
-_SPECIES = {"homo sapiens": "human", "mus musculus": "mouse"}
+#: Species as HEST states them -> ours.
+SPECIES = {"Homo sapiens": "human", "Mus musculus": "mouse"}
 _X, _Y = "pxl_col_in_fullres", "pxl_row_in_fullres"
 #: obs: library size, where a sample that HistoScribe wrote holds only some of the measured genes.
 LIBRARY_SIZE = "library_size"
@@ -179,7 +180,8 @@ def _compare_slide(chosen: HestImage, found: Scale, notes: list[str]) -> None:
 
 def _species(files: HestSample, var: Any) -> str | None:
     stated = str(files.metadata.get("species", "")).strip()
-    return _SPECIES.get(stated.lower(), stated) or species_of(var.index)
+    known = {k.lower(): v for k, v in SPECIES.items()}
+    return known.get(stated.lower(), stated) or species_of(var.index)
 
 
 def _plain(files: HestSample) -> dict[str, Any]:

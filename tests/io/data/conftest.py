@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
+import warnings
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
@@ -119,6 +123,10 @@ class Server(ThreadingHTTPServer):
         self.files[path] = Served(content, **options)
         return self.url(path)
 
+    @staticmethod
+    def answer(content=b"", **options):
+        return Served(content, **options)
+
     def url(self, path, host="127.0.0.1"):
         return f"http://{host}:{self.server_port}{path}"
 
@@ -156,3 +164,28 @@ def own_world(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "no-hub"))
     monkeypatch.setenv("HISTOSCRIBE_CACHE", str(tmp_path / "own-cache"))
+
+
+@pytest.fixture
+def killed():
+    """Do something in a process of its own, and kill it (SIGKILL) as soon as `when()` holds."""
+
+    def run(work, *, when):
+        with warnings.catch_warnings():
+            # A fork of a process with threads: the child does nothing but `work`.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            try:
+                work()
+            finally:
+                os._exit(1)
+        deadline = time.monotonic() + 20
+        while not when():
+            assert time.monotonic() < deadline
+            assert os.waitpid(child, os.WNOHANG) == (0, 0), "it ended before it could be killed"
+            time.sleep(0.005)
+        os.kill(child, signal.SIGKILL)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    return run

@@ -5,10 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -278,27 +274,13 @@ def test_bytes_of_another_address_are_not_used(server, transfer, target):
     assert target.read_bytes() == b"n" * 70_000
 
 
-KILLED = """
-import sys
-from histoscribe.io.data import Remote, Transfer, download
-from pathlib import Path
-download(Remote(sys.argv[1]), Path(sys.argv[2]), transfer=Transfer(timeout_s=30))
-"""
-
-
-def test_a_killed_download_goes_on_in_the_next_run(server, transfer, target):
+def test_a_killed_download_goes_on_in_the_next_run(server, transfer, target, killed):
     url = server.serve("/f", CONTENT, faults=[("stall", 70_000)])
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, url, str(target)], env=os.environ | {"PYTHONPATH": ":".join(sys.path)}
-    )
     part = target.with_name("file.bin.part")
-    deadline = time.monotonic() + 20
-    while not (part.exists() and part.stat().st_size == 70_000):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed(
+        lambda: download(Remote(url), target, transfer=Transfer(timeout_s=30)),
+        when=lambda: part.exists() and part.stat().st_size == 70_000,
+    )
     assert nothing_half(target)
     download(Remote(url), target, transfer=transfer)
     assert target.read_bytes() == CONTENT

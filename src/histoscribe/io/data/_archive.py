@@ -8,7 +8,9 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from histoscribe.core.errors import DataError
@@ -17,6 +19,8 @@ from histoscribe.io.data._aes import SALT_BYTES, TAG_BYTES, AesStream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    _Found = tuple[str, int, Callable[[], Iterator[bytes]]]
 
 __all__ = ["Member", "members", "safe_name"]
 
@@ -70,20 +74,33 @@ def members(archive: Path, *, password: str | None = None) -> Iterator[Member]:
     DataError
         If the archive is damaged, the password is wrong, or a member is no plain file or leads out of the folder.
     """
-    try:
+    with _reading(archive):
         if zipfile.is_zipfile(archive):
-            yield from _zip_members(archive, password)
+            found = _zip_members(archive, password)
         elif tarfile.is_tarfile(archive):
-            yield from _tar_members(archive)
+            found = _tar_members(archive)
         else:
-            msg = f"{archive} is neither a zip nor a tar file. Remove it and download it again."
+            msg = f"{archive} is neither a zip nor a tar file: it is damaged. Download it again."
             raise DataError(msg)
+        for name, size, chunks in found:
+            yield Member(name, size, partial(_guarded, archive, chunks))
+
+
+@contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    try:
+        yield
     except _DAMAGE as err:
-        msg = f"{archive} is damaged ({err}). Remove it and download it again."
+        msg = f"{archive} is damaged ({err}). Download it again."
         raise DataError(msg) from err
 
 
-def _zip_members(archive: Path, password: str | None) -> Iterator[Member]:
+def _guarded(archive: Path, chunks: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    with _reading(archive):
+        yield from chunks()
+
+
+def _zip_members(archive: Path, password: str | None) -> Iterator[_Found]:
     secret = None if password is None else password.encode()
     with zipfile.ZipFile(archive) as file:
         infos = [info for info in file.infolist() if not info.is_dir()]
@@ -94,7 +111,7 @@ def _zip_members(archive: Path, password: str | None) -> Iterator[Member]:
             if info.flag_bits & 1 and secret is None:
                 msg = f"{archive} is encrypted and no password is known for it. Give one, or ask the data's authors."
                 raise DataError(msg)
-            yield Member(name, info.file_size, lambda info=info: _zip_chunks(archive, file, info, secret))
+            yield name, info.file_size, partial(_zip_chunks, archive, file, info, secret)
 
 
 def _zip_chunks(archive: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo, password: bytes | None) -> Iterator[bytes]:
@@ -156,7 +173,7 @@ def _aes_field(info: zipfile.ZipInfo) -> tuple[int, int, int]:
     raise zipfile.BadZipFile(msg)
 
 
-def _tar_members(archive: Path) -> Iterator[Member]:
+def _tar_members(archive: Path) -> Iterator[_Found]:
     with tarfile.open(archive) as file:
         for info in file:
             name = safe_name(info.name, archive=archive) if not info.isdir() else ""
@@ -165,7 +182,7 @@ def _tar_members(archive: Path) -> Iterator[Member]:
             if not info.isfile():
                 raise DataError(_no_links(archive, info.name))
             handle: Any = file.extractfile(info)
-            yield Member(name, info.size, lambda handle=handle: _pieces(handle))
+            yield name, info.size, partial(_pieces, handle)
 
 
 def _pieces(handle: IO[bytes]) -> Iterator[bytes]:

@@ -278,13 +278,15 @@ class _Run:
             raise DataError(msg)
 
     def _unpack(self, item: Item, archive: Path, about: dict[str, Any]) -> None:
-        found = unpack(
-            archive,
-            self._into(item),
-            staging=self._work("unpack", item),
-            places=item.places,
-            password=item.password,
-        )
+        staging = self._work("unpack", item)
+        try:
+            found = unpack(archive, self._into(item), staging=staging, places=item.places, password=item.password)
+        except DataError:
+            # Whatever is wrong with it, the next run shall not stumble over the same bytes, nor hold them for right.
+            for path in (archive, _about_path(archive)):
+                path.unlink(missing_ok=True)
+            self.first.forget(item.remote.url)
+            raise
         self._record(item, about, found)
         archive.unlink(missing_ok=True)
         _about_path(archive).unlink(missing_ok=True)

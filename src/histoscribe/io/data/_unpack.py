@@ -137,7 +137,7 @@ def _counted(member: Member, archive: Path) -> Iterator[bytes]:
             raise DataError(msg)
         yield chunk
     if size != member.size:
-        msg = f"{archive}: {member.name} holds {size} of its {member.size} bytes. Remove it and download it again."
+        msg = f"{archive}: {member.name} holds {size} of its {member.size} bytes. Download it again."
         raise DataError(msg)
 
 

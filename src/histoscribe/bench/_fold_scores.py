@@ -15,7 +15,7 @@ from histoscribe.bench.published import published_scores
 from histoscribe.bench.sources import SOURCES
 from histoscribe.bench.training import relation, training_entries
 from histoscribe.core.errors import DataError
-from histoscribe.metrics import METRICS, MIN_RELIABILITY, PUBLISHED
+from histoscribe.metrics import METRICS, MIN_RELIABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,7 +102,9 @@ class Judge:
         folds: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in self.folds]
         for (fold, _, case), own in zip(cases, values, strict=True):
             folds[fold.index].append((case.truth, own))
-        return published_scores(list(PUBLISHED), folds)
+        tasks = [fold.task for fold in self.folds]
+        genes = [fold.genes for fold in self.folds]
+        return published_scores(self.suite.published, folds, tasks=tasks, apart=self.suite.data.apart, genes=genes)
 
     def _of_genes(
         self,
@@ -122,6 +124,7 @@ class Judge:
             (scores,), _ = score([case], [own[i]], relative=relative)
             known = self._known_ceiling(fold, j)
             row: dict[str, Any] = {"section": case.section.name, "donor": case.section.donor, "fold": fold.index}
+            row |= {"task": fold.task} if fold.task else {}
             row |= {"n_obs": case.section.n_obs, "n_genes": len(case.genes)}
             row |= {name: s.mean for name, s in scores.items() if s.mean is not None}
             row |= {"constant_predictions": int(scores["pcc_gene"].constant.sum())}

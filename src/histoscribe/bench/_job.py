@@ -21,11 +21,13 @@ from histoscribe.core.files import atomic_path, read_json, write_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from anndata import AnnData
 
     from histoscribe.bench.folds import Fold
     from histoscribe.bench.suite import Suite
     from histoscribe.core.section import Section
+    from histoscribe.core.target import Target
 
 __all__ = ["DONE", "ERROR", "RELATIVE", "Job", "perform", "prediction_path"]
 
@@ -54,6 +56,10 @@ class Job:
         Folder to write.
     params, encoder, size_um
         What the method runs with; resolved, so nothing is left to a default.
+    task, place
+        The fold's task, and its place among the task's folds, where the suite has tasks.
+    embeddings
+        Folder of features that somebody else computed (`histoscribe.bench.embeddings`), in place of an encoder's run.
     """
 
     suite: str
@@ -66,6 +72,9 @@ class Job:
     params: dict[str, Any]
     encoder: str
     size_um: tuple[float, ...]
+    task: str = ""
+    place: int = 0
+    embeddings: str = ""
 
     @property
     def done(self) -> bool:
@@ -86,12 +95,11 @@ def prediction_path(folder: Path | str, index: int) -> Path:
 
 def run(job: Job) -> dict[str, Any]:
     """Do the job; return what ``done.json`` holds."""
-    from histoscribe.bench.folds import make_folds
-    from histoscribe.bench.sources import read_sections
+    from histoscribe.bench.folds import fold_of
     from histoscribe.bench.suite import load_suite
 
     suite = load_suite(job.suite)
-    fold = make_folds(suite, read_sections(suite))[job.fold]
+    fold = fold_of(suite, job.fold, task=job.task, place=job.place)
     work = {"method": _method, "control": _control, "encode": _encode}[job.what]
     cost = work(job, suite, fold)
     return cost | {"peak_mb": round(_peak_mb(), 1), "threads": job.threads, **_device()}
@@ -115,6 +123,8 @@ def _encode(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:
 
 
 def _method(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:
+    if job.embeddings:
+        return _on_embeddings(job, suite, fold)
     from histoscribe.methods.apply import predict
     from histoscribe.methods.train import fit
 
@@ -142,6 +152,30 @@ def _method(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:
     }
 
 
+def _on_embeddings(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:
+    from histoscribe.bench.embeddings import with_embeddings
+    from histoscribe.methods import expression
+
+    start = time.perf_counter()
+    train, test = (
+        [with_embeddings(s, job.embeddings, task=job.task, encoder=job.encoder) for s in side]
+        for side in (fold.split.train, fold.split.test)
+    )
+    predictor = expression(job.name, **job.params)
+    predictor.fit(train, fold.genes, target=suite.make_target(), encoder=job.encoder, seed=job.seed)
+    fitted = time.perf_counter()
+    mean = _by_gene(predictor.train_mean_, fold.genes)
+    for i, section in enumerate(test):
+        values = np.asarray(predictor.predict(section).X)
+        table = _as_prediction(job, section, values, train, target=predictor.target_, train_mean=mean)
+        _write(table, prediction_path(job.out, i))
+    return {
+        "fit_s": round(fitted - start, 3),
+        "predict_s": round(time.perf_counter() - fitted, 3),
+        "parameters": int(predictor.n_parameters()),
+    }
+
+
 def _control(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:
     from histoscribe.bench.controls import CONTROLS, NotApplicableError, Task
 
@@ -162,14 +196,24 @@ def _control(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:
         output = control.run(task)
     except NotApplicableError as err:
         return {"not_applicable": str(err).rstrip(". ")}
+    mean = _by_gene(task.train_mean, task.genes)
     for i, (section, values) in enumerate(zip(fold.split.test, output.values, strict=True)):
-        table = _as_prediction(job, task, section, values, train)
+        table = _as_prediction(job, section, values, train, target=target, train_mean=mean)
         table.uns["histoscribe"][RELATIVE] = output.relative
         _write(table, prediction_path(job.out, i))
     return {"fit_s": round(time.perf_counter() - start, 3), "predict_s": 0.0, "parameters": None}
 
 
-def _as_prediction(job: Job, task: Any, section: Section, values: np.ndarray, train: Sequence[Section]) -> AnnData:
+def _by_gene(values: np.ndarray | None, genes: Sequence[str]) -> pd.Series:
+    import pandas as pd
+
+    return pd.Series(values, index=pd.Index(list(genes), name="gene"))
+
+
+def _as_prediction(
+    job: Job, section: Section, values: np.ndarray, train: Sequence[Section], *, target: Target, train_mean: pd.Series
+) -> AnnData:
+    """Return the prediction's file; `train_mean` names the genes."""
     import pandas as pd
     from anndata import AnnData
 
@@ -179,13 +223,13 @@ def _as_prediction(job: Job, task: Any, section: Section, values: np.ndarray, tr
     table = AnnData(
         X=np.asarray(values, dtype=np.float32),
         obs=pd.DataFrame(index=section.table.obs_names),
-        var=pd.DataFrame({"train_mean": task.train_mean}, index=pd.Index(task.genes, name="gene")),
+        var=pd.DataFrame({"train_mean": train_mean}),
     )
     table.obsm[keys.SPATIAL] = section.xy
     table.uns[keys.UNS] = {
         "kind": "prediction",
-        "unit": task.target.unit,
-        "target": json.dumps(task.target.to_dict()),
+        "unit": target.unit,
+        "target": json.dumps(target.to_dict()),
         "method": job.name,
         "mpp": section.mpp,
         "step_um": -1.0 if section.pitch_um is None else float(section.pitch_um),

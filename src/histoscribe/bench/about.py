@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from histoscribe.bench._scoring import donor_mean
-from histoscribe.bench.folds import make_folds
-from histoscribe.bench.sources import SOURCES, read_sections
+from histoscribe.bench.folds import load_folds
+from histoscribe.bench.sources import SOURCES
 from histoscribe.core import keys
 from histoscribe.core.array import array_of
 from histoscribe.metrics import reliability
@@ -31,7 +31,11 @@ def stated_facts(suite: Suite) -> dict[str, str]:
     parts = f", k {split.k}" if split.k else ""
     parts += f", gap {split.gap_um:g} um" if split.gap_um is not None else ""
     expected = suite.expect.model_dump(exclude_none=True)
-    data = f"generated: {suite.data.source} {suite.data.options}" if suite.data.source else ", ".join(suite.data.names)
+    data = ", ".join(suite.data.names)
+    if suite.data.source:
+        data = f"generated: {suite.data.source} {suite.data.options}"
+    elif suite.data.tasks:
+        data = "; ".join(f"{task}: {', '.join(names)}" for task, names in suite.data.tasks.items())
     return {
         "suite": f"{suite.id}, version {suite.version}, protocol {suite.protocol}",
         "heading": suite.heading.en,
@@ -55,7 +59,7 @@ def measured_facts(suite: Suite) -> dict[str, str]:
     DataError
         If files are missing.
     """
-    folds = make_folds(suite, read_sections(suite))
+    folds = load_folds(suite)[1]
     tests = [(fold, s) for fold in folds for s in fold.split.test]
     donors = [s.donor for _, s in tests]
     facts = {

@@ -95,6 +95,8 @@ class Board:
         Values that papers report under this very protocol.
     elsewhere
         Values that papers report on these data under other protocols: not comparable.
+    tasks
+        Tasks of the suite, and whether each takes part in averages over tasks; empty where there are none.
     """
 
     id: str
@@ -116,6 +118,7 @@ class Board:
     differences: list[Difference] = field(default_factory=list)
     published: list[PublishedValue] = field(default_factory=list)
     elsewhere: list[PublishedValue] = field(default_factory=list)
+    tasks: dict[str, bool] = field(default_factory=dict)
 
     @property
     def methods(self) -> list[BoardRow]:
@@ -196,6 +199,7 @@ def _board(records: Sequence[RunRecord]) -> Board:
         subset_ceilings=_subset_ceilings(scored),
         published=published_values(first.benchmark) if not suite or not suite.clean else [],
         elsewhere=_elsewhere(suite, scored),
+        tasks=_tasks(suite, scored),
     )
     board.wins.extend(_wins(board))
     board.differences.extend(_differences(board))
@@ -208,6 +212,13 @@ def _suite(record: RunRecord) -> Suite | None:
         return None
     suite = load_suite(record.benchmark)
     return suite if suite.version == record.benchmark_version else None
+
+
+def _tasks(suite: Suite | None, rows: Sequence[BoardRow]) -> dict[str, bool]:
+    """Return the tasks of the records, and whether the suite counts each in an average."""
+    apart = suite.data.apart if suite else ()
+    sections = rows[0].record.per_section if rows else []
+    return {task: task not in apart for task in dict.fromkeys(str(s["task"]) for s in sections if "task" in s)}
 
 
 def _kind(record: RunRecord) -> tuple[str, str]:
@@ -249,7 +260,7 @@ def _elsewhere(suite: Suite | None, rows: Sequence[BoardRow]) -> list[PublishedV
     if suite is None:
         return []
     shown = {row.record.method for row in rows}
-    return [v for other in suite.elsewhere for v in published_values(other) if v.method in shown]
+    return [v for other in suite.elsewhere for v in published_values(other) if v.method in shown and not v.task]
 
 
 def _wins(board: Board) -> list[Win]:

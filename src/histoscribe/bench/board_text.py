@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from histoscribe.metrics import METRICS, PUBLISHED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from histoscribe.bench.board import Board, BoardRow, Win
+    from histoscribe.bench.published import PublishedValue
 
 __all__ = [
     "ARROWS",
@@ -24,6 +25,7 @@ __all__ = [
     "published_table",
     "score_table",
     "sentences",
+    "task_tables",
 ]
 
 ARROWS = {"higher": "↑", "lower": "↓", "nearer": "→"}
@@ -124,21 +126,27 @@ def published_table(board: Board) -> Table | None:
     if not metrics:
         return None
     names = [row.title for row in board.rows]
-    others = dict.fromkeys(v.method for v in board.published if not any(_of(r, v.method) for r in board.rows))
+    others = dict.fromkeys(v.name for v in board.published if not any(_of(r, v) for r in board.rows))
     header = ["", *(text for m in metrics for text in (f"{m}, ours", f"{m}, papers"))]
     rows = []
     for name, row in [*zip(names, board.rows, strict=True), *((name, None) for name in others)]:
         cells = [name if row is not None else f"{name} (not run here)"]
         for metric in metrics:
             own = {} if row is None else row.record.published.get(metric, {})
-            method = name if row is None else row.record.method
-            cells += [_own_published(own), _reported(board, method, metric)]
+            found = [v for v in board.published if v.metric == metric and not v.task]
+            reported = [v for v in found if (v.name == name if row is None else _of(row, v))]
+            cells += [
+                _own_published(own),
+                "; ".join(f"{v.shown} {v.source or '(no record)'}" for v in reported) or NONE,
+            ]
         rows.append(cells)
     return Table(header, rows)
 
 
-def _of(row: BoardRow, method: str) -> bool:
-    return row.kind == "method" and row.record.method == method
+def _of(row: BoardRow, value: PublishedValue) -> bool:
+    """Say whether a paper's value is of this row: its method and, where encoders are compared, its encoder."""
+    same = row.kind == "method" and row.record.method == value.method
+    return same and value.encoder in ("", row.record.encoder)
 
 
 def _own_published(own: dict[str, Any]) -> str:
@@ -147,9 +155,57 @@ def _own_published(own: dict[str, Any]) -> str:
     return number(own["mean"]) + (f" ± {number(own['sd'])}" if own.get("sd") is not None else "")
 
 
-def _reported(board: Board, method: str, metric: str) -> str:
-    found = [v for v in board.published if v.method == method and v.metric == metric]
-    return "; ".join(f"{v.shown} {v.source or '(no record)'}" for v in found) or NONE
+def task_tables(board: Board) -> dict[str, Table]:
+    """Return title to table of what is told task by task: ours, and, by itself, what papers report.
+
+    A row's average is over the tasks that take part in it; tasks that stand apart are marked.
+    """
+    if not board.tasks:
+        return {}
+    lead, tasks = board.metrics[0], board.tasks
+    rows = [(row.title, _by_task(row, lead, board.unit)) for row in board.rows]
+    found = {f"{lead} by task: mean over {board.unit}s": _task_table(tasks, rows)}
+    for metric in dict.fromkeys(m for row in board.rows for m in row.record.published):
+        own = [(row.title, _published_tasks(row, metric)) for row in board.rows]
+        found[f"{metric} by task, ours"] = _task_table(tasks, own)
+    for metric in dict.fromkeys(v.metric for v in board.published if v.task):
+        names = dict.fromkeys(v.name for v in board.published if v.metric == metric)
+        values = [
+            (name, {v.task: v.value for v in board.published if (v.name, v.metric) == (name, metric)}) for name in names
+        ]
+        theirs = dict.fromkeys((v.task for v in board.published if v.task and v.metric == metric), True)
+        found[f"{metric} by task, papers"] = _task_table(theirs, values)
+    return found
+
+
+def _published_tasks(row: BoardRow, metric: str) -> dict[str, float | None]:
+    """Return a record's means by task, and under the empty task the average that it holds itself."""
+    held = row.record.published.get(metric, {})
+    return {"": held.get("mean")} | {task: value["mean"] for task, value in held.get("tasks", {}).items()}
+
+
+def _by_task(row: BoardRow, metric: str, unit: str) -> dict[str, float]:
+    """Return each task's mean over units (donors, or sections where there is one) of their means over sections."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for section in row.record.per_section:
+        if metric in section:
+            own = values.setdefault(section.get("task", ""), {})
+            own.setdefault(str(section.get(unit, section["section"])), []).append(section[metric])
+    means = {task: [sum(v) / len(v) for v in own.values()] for task, own in values.items()}
+    return {task: sum(v) / len(v) for task, v in means.items()}
+
+
+def _task_table(tasks: dict[str, bool], rows: Sequence[tuple[str, Mapping[str, float | None]]]) -> Table:
+    """Lay out values by task; the average is what the values hold under the empty task, or is computed."""
+    header = ["", "average", *(task if kept else f"({task})" for task, kept in tasks.items())]
+    counted = [task for task, kept in tasks.items() if kept]
+    lines = []
+    for name, values in rows:
+        known = [v for task in counted if (v := values.get(task)) is not None]
+        average = sum(known) / len(known) if len(known) == len(counted) else None
+        cells = [values.get("", average), *(values.get(task) for task in tasks)]
+        lines.append([name, *(number(cell, 4) for cell in cells)])
+    return Table(header, lines)
 
 
 def sentences(board: Board) -> list[str]:
@@ -210,6 +266,8 @@ def markdown(boards: Sequence[Board], *, level: int = 2) -> str:
         parts.append(_section(f"{mark}# Scores", score_table(board)))
         for name, heading in board.subsets.items():
             parts.append(_section(f"{mark}# Scores, {name}: {heading.en}", score_table(board, name)))
+        for title, table in task_tables(board).items():
+            parts.append(_section(f"{mark}# {title}", table))
         published = published_table(board)
         if published is not None:
             parts.append(_section(f"{mark}# As published", published))

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import scipy.sparse as sp
+
 from histoscribe.bench.suite import choose_names
+from histoscribe.core import keys
 from histoscribe.core.errors import GeneError
 from histoscribe.core.registry import Registry
 from histoscribe.core.target import choose_panel, common_genes
@@ -24,9 +28,11 @@ PANELS = Registry(
     {
         "all": "histoscribe.bench.panels:every_gene",
         "highest-mean": "histoscribe.bench.panels:highest_mean",
+        "highest-variance": "histoscribe.bench.panels:highest_variance",
         "highest-mean-test-included": "histoscribe.bench.published_panels:highest_mean_test_included",
         "hvg-votes-test-included": "histoscribe.bench.published_panels:hvg_votes_test_included",
         "list": "histoscribe.bench.panels:stored_list",
+        "task-file-test-included": "histoscribe.bench.published_panels:task_file_test_included",
         "zero-fraction-test-included": "histoscribe.bench.published_panels:zero_fraction_test_included",
     },
 )
@@ -91,6 +97,37 @@ def highest_mean(task: PanelTask) -> list[str]:
         msg = "panel rule 'highest-mean' needs to know how many genes. Add n_genes to [panel]."
         raise GeneError(msg)
     return choose_panel(task.train, task.n_genes)
+
+
+def highest_variance(task: PanelTask) -> list[str]:
+    """Return the `n_genes` genes whose ln(1 + CP10k) varies most over the training sections' observations.
+
+    Only genes that at least ``min_share`` (.1) of the observations of each training section count, and that the assays
+    of all sections measure: which genes an assay has is known before anything is counted. Ties break by name.
+    """
+    if task.n_genes is None:
+        msg = "panel rule 'highest-variance' needs to know how many genes. Add n_genes to [panel]."
+        raise GeneError(msg)
+    genes, share = common_genes(task.every), float(task.options.get("min_share", 0.1))
+    n, total, squares, kept = 0, np.zeros(len(genes)), np.zeros(len(genes)), np.ones(len(genes), dtype=bool)
+    for section in task.train:
+        columns = section.table.var_names.get_indexer(genes)
+        counts = sp.csr_matrix(section.table.layers[keys.COUNTS], dtype=np.float64)[:, columns]
+        kept &= np.asarray((counts > 0).sum(0)).ravel() >= share * section.n_obs
+        values = (sp.diags(1e4 / np.maximum(section.depth, 1.0)) @ counts).log1p()
+        n += section.n_obs
+        total += np.asarray(values.sum(0)).ravel()
+        squares += np.asarray(values.multiply(values).sum(0)).ravel()
+    variance = squares / n - (total / n) ** 2
+    found = np.flatnonzero(kept)
+    if len(found) < task.n_genes:
+        msg = (
+            f"{task.n_genes} genes were asked for, but {len(found)} are counted in {share:.0%} of the observations of "
+            "every training section. Lower n_genes, or options.min_share."
+        )
+        raise GeneError(msg)
+    order = sorted(found, key=lambda i: (-variance[i], genes[i]))
+    return [genes[i] for i in order[: task.n_genes]]
 
 
 def stored_list(task: PanelTask) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from histoscribe.bench._job import Job
 from histoscribe.bench.controls import CONTROLS
+from histoscribe.bench.embeddings import embeddings_digest, embeddings_name
 from histoscribe.bench.suite import MethodEntry
 from histoscribe.core.errors import DataError
 from histoscribe.core.files import digest, file_digest
@@ -19,6 +20,7 @@ from histoscribe.methods import EXPRESSION, expression
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from histoscribe.bench.folds import Fold
     from histoscribe.bench.suite import Suite
     from histoscribe.core.section import Section
 
@@ -27,7 +29,7 @@ __all__ = ["Run", "code_digest", "plan_runs"]
 #: What a prediction can depend on, besides the method's own module: the package below its benchmark, and the parts of
 #: the benchmark that a fold runs through. Words on a board do not make a run stale.
 _CODE = ("core", "io", "slide", "tiles", "encoders", "nn", "align", "train", "metrics", "methods")
-_BENCH = ("_job", "controls", "folds", "panels", "published_panels", "splits")
+_BENCH = ("_job", "controls", "embeddings", "folds", "panels", "published_panels", "splits")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Run:
         What it runs with; `encoder` is empty and `size_um` none where no features are used.
     seed
         Seed of everything random.
+    embeddings
+        Folder of features that take an encoder's place; empty where there is none.
     key
         Digests of all that decides its predictions: suite and data; method, parameters and seed; code.
     """
@@ -54,6 +58,7 @@ class Run:
     size_um: tuple[float, ...]
     seed: int
     key: str
+    embeddings: str = ""
 
     @property
     def question(self) -> str:
@@ -69,27 +74,30 @@ class Run:
         """Where a fold's files lie."""
         return work / self.title / self.key / f"fold-{fold}"
 
-    def job(self, suite: Suite, fold: int, *, work: Path, threads: int) -> Job:
+    def job(self, suite: Suite, fold: Fold, *, work: Path, threads: int) -> Job:
         """Return the job of one fold."""
         return Job(
             suite=str(suite.path),
             what=self.kind,
             name=self.name,
-            fold=fold,
+            fold=fold.index,
             seed=self.seed,
             threads=threads,
-            out=str(self.folder(work, fold)),
+            out=str(self.folder(work, fold.index)),
             params=self.params,
             encoder=self.encoder,
             size_um=self.size_um,
+            task=fold.task,
+            place=fold.place,
+            embeddings=self.embeddings,
         )
 
-    def encoding(self, suite: Suite, fold: int, *, work: Path, threads: int) -> Job | None:
-        """Return the job that fills the feature cache for one fold, or None where no features are used."""
-        if not self.encoder:
+    def encoding(self, suite: Suite, fold: Fold, *, work: Path, threads: int) -> Job | None:
+        """Return the job that fills the feature cache for one fold, or None where no features are computed."""
+        if not self.encoder or self.embeddings:
             return None
         what = json.dumps([self.encoder, self.size_um, self.key_of_data, code_digest()])
-        out = work / "features" / digest(what) / f"fold-{fold}"
+        out = work / "features" / digest(what) / f"fold-{fold.index}"
         job = self.job(suite, fold, work=work, threads=threads)
         return Job(**asdict(job) | {"what": "encode", "out": str(out), "params": {}})
 
@@ -100,7 +108,14 @@ class Run:
 
 
 def plan_runs(
-    suite: Suite, sections: Sequence[Section], *, methods: Sequence[str] = (), seed: int, controls: bool = True
+    suite: Suite,
+    sections: Sequence[Section],
+    *,
+    methods: Sequence[str] = (),
+    seed: int,
+    controls: bool = True,
+    encoder: str | None = None,
+    embeddings: Path | str | None = None,
 ) -> list[Run]:
     """Resolve what is to be run, in order; controls first, since they cost least.
 
@@ -115,6 +130,10 @@ def plan_runs(
         Seed of everything random.
     controls
         Run the suite's controls, too.
+    encoder
+        Registry name of the encoder of every method that uses features, in place of what the suite says.
+    embeddings
+        Folder of features in place of an encoder; see `histoscribe.bench.embeddings`.
 
     Raises
     ------
@@ -123,8 +142,9 @@ def plan_runs(
     """
     data = digest(suite.digest(), *(f"{s.name} {s.origin.digest if s.origin else ''}" for s in sections))
     runs = [_control(suite, name, seed, data) for name in suite.controls] if controls else []
+    given = _given(suite, encoder, embeddings)
     for entry in _entries(suite, methods):
-        run = _method(suite, entry, seed, data)
+        run = _method(suite, entry, seed, data, given)
         if run not in runs:
             runs.append(run)
     return runs
@@ -149,19 +169,43 @@ def _control(suite: Suite, name: str, seed: int, data: str) -> Run:
     )
 
 
-def _method(suite: Suite, entry: MethodEntry, seed: int, data: str) -> Run:
+@dataclass(frozen=True)
+class _Given:
+    """Features that a call asks for in place of the suite's: an encoder, or a folder and the digest of its content."""
+
+    encoder: str = ""
+    embeddings: str = ""
+    content: str = ""
+
+
+def _given(suite: Suite, encoder: str | None, embeddings: Path | str | None) -> _Given:
+    if embeddings is None:
+        return _Given(encoder or "")
+    if encoder:
+        msg = f"encoder {encoder!r} and embeddings {embeddings} were both given. Give one of them."
+        raise DataError(msg)
+    folder = Path(embeddings).resolve()
+    return _Given(embeddings_name(folder), str(folder), embeddings_digest(suite, folder))
+
+
+def _method(suite: Suite, entry: MethodEntry, seed: int, data: str, given: _Given) -> Run:
     if entry.method in CONTROLS:
         msg = f"{entry.method!r} is the name of a control, so its row could not be told apart. Rename the method."
         raise DataError(msg)
     predictor = expression(entry.method, preset=entry.preset, **entry.params)
-    encoder, size_um = "", ()
+    encoder, size_um, embeddings = "", (), ""
+    if given.embeddings and predictor.uses_pixels:
+        msg = f"method {entry.name!r} reads the slide itself, so stored embeddings do not serve it. Leave it out."
+        raise DataError(msg)
     if predictor.uses_features:
-        encoder = entry.encoder or predictor.default_encoder
+        encoder, embeddings = given.encoder or entry.encoder or predictor.default_encoder, given.embeddings
         size_um = tuple(float(s) for s in entry.size_um or predictor.default_size_um)
     params = predictor.params()
-    what = json.dumps([entry.method, params, encoder, size_um, seed], sort_keys=True)
+    # The folder's content, not its place; other runs keep the keys that they had before there were embeddings.
+    asked = [entry.method, params, encoder, size_um, seed, *([given.content] if embeddings else [])]
+    what = json.dumps(asked, sort_keys=True)
     key = f"{data}-{digest(what)}-{digest(code_digest(), _module_digest(entry.method))}"
-    return Run("method", entry.method, entry.preset or "", params, encoder, size_um, seed, key)
+    return Run("method", entry.method, entry.preset or "", params, encoder, size_um, seed, key, embeddings)
 
 
 def code_digest() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
     from histoscribe.bench.panels import PanelTask
     from histoscribe.core.section import Section
 
-__all__ = ["highest_mean_test_included", "hvg_votes_test_included", "zero_fraction_test_included"]
+__all__ = [
+    "highest_mean_test_included",
+    "hvg_votes_test_included",
+    "task_file_test_included",
+    "zero_fraction_test_included",
+]
 
 #: Bins of mean expression in which dispersions are standardised (Satija et al. 2015).
 _BINS = 20
@@ -43,6 +50,21 @@ def zero_fraction_test_included(task: PanelTask) -> list[str]:
     counted = sum(_observations_with(section, genes) for section in task.every)
     zeros = 1.0 - counted / sum(section.n_obs for section in task.every)
     return [gene for gene, share in zip(genes, zeros, strict=True) if share < below]
+
+
+def task_file_test_included(task: PanelTask) -> list[str]:
+    """Return the genes of the JSON ``file`` (key ``genes``) in the folder that the sections were read from.
+
+    The HEST-Benchmark stores a panel with each task (hest-1k-2024): of the genes that 10 % of the spots of every
+    sample count, the 50 that vary most over all samples, test ones included.
+    """
+    origin = task.train[0].origin
+    path = Path(origin.path if origin is not None else "") / str(task.options.get("file", ""))
+    try:
+        return [str(g) for g in json.loads(path.read_text(encoding="utf-8"))["genes"]]
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        msg = f"{path} is not a JSON file with a list 'genes' ({err!r}). Download the task's panel again."
+        raise GeneError(msg) from err
 
 
 def hvg_votes_test_included(task: PanelTask) -> list[str]:

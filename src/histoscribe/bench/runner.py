@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from histoscribe.bench._fold_scores import Judge
 from histoscribe.bench._pool import Pool
 from histoscribe.bench._run_record import failure_record, run_record
-from histoscribe.bench.folds import make_folds
+from histoscribe.bench.folds import load_folds
 from histoscribe.bench.plan import code_digest, plan_runs
-from histoscribe.bench.sources import read_sections
 from histoscribe.core.errors import DataError, HistoScribeError
 from histoscribe.core.progress import progress
 from histoscribe.core.records import RunRecord
@@ -62,6 +61,8 @@ def run_suite(
     fresh: bool = False,
     any_code: bool = False,
     controls: bool = True,
+    encoder: str | None = None,
+    embeddings: Path | str | None = None,
     show: bool | None = None,
     report: Callable[[Done], None] | None = None,
 ) -> list[Done]:
@@ -91,6 +92,11 @@ def run_suite(
         row on the board says which commit made it.
     controls
         Run the suite's controls, too.
+    encoder
+        Encoder of every method that uses features, in place of what the suite says.
+    embeddings
+        Folder of features in place of an encoder: ``<task>/<section>.h5`` or ``<section>.h5`` with ``embeddings`` and
+        ``barcodes``.
     show
         Show progress; default where stderr is a terminal.
     report
@@ -107,9 +113,9 @@ def run_suite(
     """
     seed = suite.seed if seed is None else seed
     work = Path(work) / suite.id
-    sections = read_sections(suite)
-    folds = make_folds(suite, sections)
-    runs = plan_runs(suite, sections, methods=methods, seed=seed, controls=controls)
+    sections, folds = load_folds(suite)
+    given: dict[str, Any] = {"encoder": encoder, "embeddings": embeddings}
+    runs = plan_runs(suite, sections, methods=methods, seed=seed, controls=controls, **given)
     if fresh:
         for run in runs:
             shutil.rmtree(run.folder(work, 0).parent, ignore_errors=True)
@@ -159,14 +165,14 @@ def _run_folds(
 ) -> None:
     suite, folds = judge.suite, judge.folds
     states = {run.key: _State(run) for run in runs}
-    before = sum(run.job(suite, f.index, work=work, threads=threads).done for run in runs for f in folds)
+    before = sum(run.job(suite, f, work=work, threads=threads).done for run in runs for f in folds)
     total = len(runs) * len(folds)
     with progress(suite.id, total, unit="folds", done=before, show=show) as advance, Pool(workers) as pool:
         pending: dict[Future[dict[str, Any]], tuple[str, int, bool]] = {}
         for run in runs:
             for fold in folds:
-                job = run.job(suite, fold.index, work=work, threads=threads)
-                jobs = [run.encoding(suite, fold.index, work=work, threads=threads), job]
+                job = run.job(suite, fold, work=work, threads=threads)
+                jobs = [run.encoding(suite, fold, work=work, threads=threads), job]
                 task = _task(pool, jobs, states[run.key])
                 pending[pool.submit(task)] = (run.key, fold.index, job.done)
         while pending:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from histoscribe.core.section import Section
     from histoscribe.core.target import Target
 
-__all__ = ["SOURCES", "Source", "check_data", "read_sections"]
+__all__ = ["SOURCES", "Source", "check_data", "check_expected", "read_sections"]
 
 #: Generators of sections by name. The sections of known truth belong to `histoscribe.testing`, a row above this one,
 #: so they are found by name when a suite asks for them, as a plug-in's would be.
@@ -60,8 +60,8 @@ def check_data(suite: Suite) -> None:
         raise DataError(msg)
 
 
-def read_sections(suite: Suite) -> list[Section]:
-    """Return all sections of a suite, in order.
+def read_sections(suite: Suite, task: str | None = None) -> list[Section]:
+    """Return all sections of a suite, or those of one of its tasks, in order.
 
     Raises
     ------
@@ -75,7 +75,20 @@ def read_sections(suite: Suite) -> list[Section]:
         from histoscribe.io import read_specs
 
         check_data(suite)
-        sections = read_specs(suite.data.specs(data_root()))
+        sections = read_specs(suite.data.specs(data_root(), task))
+    if task is None:
+        check_expected(suite, sections)
+    return sections
+
+
+def check_expected(suite: Suite, sections: Sequence[Section]) -> None:
+    """Refuse sections that are not those that the suite was frozen with.
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer sections, donors or observations.
+    """
     found = {
         "sections": len(sections),
         "donors": len({s.donor for s in sections}),
@@ -92,4 +105,3 @@ def read_sections(suite: Suite) -> list[Section]:
             "with stored ones. Restore the data, or give the suite a new version with the n it has now ([expect])."
         )
         raise DataError(msg)
-    return sections

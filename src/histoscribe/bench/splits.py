@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.spatial import cKDTree
 from histoscribe.core.errors import DataError, LeakError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from histoscribe.core.section import Section
 
@@ -19,6 +20,7 @@ __all__ = [
     "Split",
     "check_disjoint",
     "donor_folds",
+    "file_splits",
     "fixed_split",
     "leave_one_donor_out",
     "leave_one_section_out",
@@ -165,6 +167,53 @@ def fixed_split(sections: Sequence[Section], train: Sequence[str], test: Sequenc
     sides = tuple(by_name[n] for n in train), tuple(by_name[n] for n in test)
     check_disjoint(*sides)
     return Split(f"test {', '.join(test)}", *sides, "donor")
+
+
+def file_splits(sections: Sequence[Section]) -> Iterator[Split]:
+    """Yield the splits that stand in the sections' folder: ``splits/train_<i>.csv`` and ``test_<i>.csv``, as they are.
+
+    As published: a donor on both sides is not refused, but `Split.apart` says so. Columns but ``sample_id`` (the
+    sections' names) are not read.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or one names a section that is not there or none.
+    """
+    folders = {Path(s.origin.path) for s in sections if s.origin is not None}
+    if len(folders) != 1:
+        msg = (
+            f"sections of {len(folders)} folders cannot be divided by the files of one. Give the sections of one task."
+        )
+        raise DataError(msg)
+    folder = folders.pop() / "splits"
+    numbers = sorted(int(p.stem.rpartition("_")[2]) for p in folder.glob("train_*.csv"))
+    if not numbers:
+        msg = f"{folder} holds no train_<i>.csv, so the task cannot be divided as published. Download its splits."
+        raise DataError(msg)
+    by_name = {s.name: s for s in sections}
+    for i in numbers:
+        train, test = (_listed(folder / f"{side}_{i}.csv", by_name) for side in ("train", "test"))
+        shared = {s.donor for s in train} & {s.donor for s in test}
+        names = ", ".join(s.name for s in test)
+        said = f" (donor {', '.join(sorted(shared))} in training, too)" if shared else ""
+        yield Split(f"fold {i}, test {names}{said}", train, test, "section" if shared else "donor")
+
+
+def _listed(path: Path, by_name: Mapping[str, Section]) -> tuple[Section, ...]:
+    import pandas as pd
+
+    try:
+        names = [str(n) for n in pd.read_csv(path, dtype=str)["sample_id"]]
+    except (OSError, ValueError, KeyError) as err:
+        msg = f"{path} cannot be read as a split with a column sample_id ({err!r}). Download it again."
+        raise DataError(msg) from err
+    unknown = [n for n in names if n not in by_name]
+    if unknown or not names:
+        what = f"names {', '.join(unknown)}, which the suite does not" if unknown else "names no sample"
+        msg = f"{path} {what}. Restore the benchmark's own file, or name its samples in a suite of your own."
+        raise DataError(msg)
+    return tuple(by_name[n] for n in names)
 
 
 def spatial_strips(section: Section, k: int = 2, *, gap_um: float) -> Iterator[Split]:

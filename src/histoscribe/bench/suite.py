@@ -34,7 +34,11 @@ __all__ = [
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Text = Annotated[str, StringConstraints(min_length=1)]
-SplitKind = Literal["leave-one-donor-out", "donor-folds", "leave-one-section-out", "spatial-strips", "fixed"]
+SplitKind = Literal["leave-one-donor-out", "donor-folds", "leave-one-section-out", "spatial-strips", "fixed", "files"]
+#: Keys that change no number of a run.
+_WORDS = ["heading", "notes", "methods", "controls", "metrics", "published", "seed", "protocol", "expect", "elsewhere"]
+#: Published metrics that average folds without tasks.
+_PUBLISHED = ("published_mae", "published_mse", "published_pcc_a", "published_pcc_h", "published_pcc_spot")
 
 
 class _Model(BaseModel):
@@ -56,12 +60,19 @@ class Data(_Model):
     ----------
     names
         Names of the sections, in order.
+    tasks
+        In place of `names`: task to the names of its sections. Each task is divided by itself and has panels of its
+        own; sections of different tasks never meet.
+    apart
+        Tasks that are run and shown, but take no part in an average over tasks.
+    donors
+        Section to donor, for ``{donor}``; a section that is not listed is a donor of its own.
     section
-        Specification of one, as on the command line, with ``{root}`` and ``{name}``:
+        Specification of one, as on the command line, with ``{root}``, ``{name}``, ``{task}`` and ``{donor}``:
         ``"st-array:{root}/her2st?section={name}&species=human"``.
     files
-        Patterns below the root (``{name}`` is filled in, ``*`` matches) of files that must be there, each for every
-        section. One that matches nothing is missing, and the suite then runs nothing.
+        Patterns below the root (``{name}`` and ``{task}`` are filled in, ``*`` matches) of files that must be there,
+        each for every section. One that matches nothing is missing, and the suite then runs nothing.
     how_to_get
         Where missing files come from.
     source, options
@@ -70,6 +81,9 @@ class Data(_Model):
     """
 
     names: tuple[Text, ...] = ()
+    tasks: dict[str, tuple[Text, ...]] = {}
+    apart: tuple[Text, ...] = ()
+    donors: dict[str, str] = {}
     section: str = ""
     files: tuple[Text, ...] = ()
     how_to_get: str = ""
@@ -78,21 +92,36 @@ class Data(_Model):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Data:
-        if bool(self.source) == bool(self.section) or bool(self.section) != bool(self.names):
-            msg = "give either names and section (read from files) or source (generated)"
+        listed = bool(self.names) + bool(self.tasks)
+        if bool(self.source) == bool(self.section) or bool(self.section) != (listed == 1):
+            msg = "give either names (or tasks) and section (read from files) or source (generated)"
+            raise ValueError(msg)
+        unknown = [n for n in self.donors if n not in self.every] + [t for t in self.apart if t not in self.tasks]
+        if unknown:
+            msg = f"donors and apart name {', '.join(unknown)}, which are not among the sections and tasks"
             raise ValueError(msg)
         if self.section and not (self.files and self.how_to_get):
             msg = "data read from files need `files` (what must be there) and `how_to_get`"
             raise ValueError(msg)
         return self
 
-    def specs(self, root: Path) -> list[str]:
-        """Return the specification of every section."""
-        return [self.section.format(root=root, name=name) for name in self.names]
+    @property
+    def every(self) -> dict[str, str]:
+        """Name of every section to its task, in order; the task is empty where there are none."""
+        return dict.fromkeys(self.names, "") | {name: task for task, names in self.tasks.items() for name in names}
+
+    def specs(self, root: Path, task: str | None = None) -> list[str]:
+        """Return the specification of every section, or of those of one task."""
+        return [
+            self.section.format(root=root, name=name, task=own, donor=self.donors.get(name, name))
+            for name, own in self.every.items()
+            if task in (None, own)
+        ]
 
     def missing(self, root: Path) -> list[str]:
         """Return the patterns below `root` that match no file, in order, each once."""
-        wanted = dict.fromkeys(pattern.format(name=name) for name in self.names for pattern in self.files)
+        every = self.every.items()
+        wanted = dict.fromkeys(pattern.format(name=name, task=task) for name, task in every for pattern in self.files)
         return [pattern for pattern in wanted if not any(root.glob(pattern))]
 
 
@@ -104,7 +133,9 @@ class SplitRule(_Model):
     kind
         ``"leave-one-donor-out"``; ``"donor-folds"`` (`k` folds of donors); ``"leave-one-section-out"`` (other
         sections of the same donor may be in training: says so on the board); ``"spatial-strips"`` (`k` strips of each
-        single section, `gap_um` between training and test); ``"fixed"`` (`train` and `test`, by section name).
+        single section, `gap_um` between training and test); ``"fixed"`` (`train` and `test`, by section name);
+        ``"files"`` (``splits/train_<i>.csv`` and ``test_<i>.csv`` in each task's folder, as published: a donor on both
+        sides is not refused). Tasks with fewer than `k` donors have one fold for each.
     """
 
     kind: SplitKind
@@ -217,6 +248,8 @@ class Suite(_Model):
         Arguments of `histoscribe.core.target.Target`, e.g. ``{scale = 1e4}``.
     metrics
         Columns of its board, by registry name, the one that ranks first; all metrics are in the records.
+    published
+        Published metrics of an as-published suite, by registry name; default all that average folds without tasks.
     controls
         Registry names of the controls scored beside the methods.
     elsewhere
@@ -248,6 +281,7 @@ class Suite(_Model):
         "variance_ratio",
         "mse",
     )
+    published: tuple[Text, ...] = _PUBLISHED
     expect: Expect
     elsewhere: tuple[Id, ...] = ()
     seed: int = 0
@@ -274,7 +308,9 @@ class Suite(_Model):
 
     def digest(self) -> str:
         """16 hex digits of what decides the numbers of a run: all but headings, notes, methods and columns."""
-        aside = {"heading", "notes", "methods", "controls", "metrics", "seed", "protocol", "expect", "elsewhere"}
+        aside: dict[str, Any] = dict.fromkeys(_WORDS, True)
+        # Suites without tasks keep the digest that they had before there were any.
+        aside["data"] = {"apart"} | {key for key in ("tasks", "donors") if not getattr(self.data, key)}
         return digest(self.model_dump_json(exclude=aside))
 
 

@@ -79,6 +79,16 @@ def run(
     work: Annotated[Path, typer.Option(help="Folder of the folds' predictions, by which a run goes on.")] = Path(
         ".bench"
     ),
+    encoder: Annotated[
+        str | None, typer.Option(help="Encoder of every method that uses features; default what the suite says.")
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of your own features in an encoder's place: <task>/<section>.h5 or <section>.h5 with "
+            "`embeddings` and `barcodes`."
+        ),
+    ] = None,
     no_controls: Annotated[bool, typer.Option("--no-controls", help="Leave the controls out.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was done before.")] = False,
     any_code: Annotated[
@@ -105,6 +115,8 @@ def run(
         fresh=fresh,
         any_code=any_code,
         controls=not no_controls,
+        encoder=encoder,
+        embeddings=embeddings,
         report=lambda d: typer.echo(_line(d, loaded)),
     )
     failed = [d.record.method for d in done if d.record.failure]
@@ -175,9 +187,13 @@ def _print_board(board: Board) -> None:
     _print_table(console, "scores", board_text.score_table(board))
     for name, heading in board.subsets.items():
         _print_table(console, f"{name}: {heading.en}", board_text.score_table(board, name))
+    for title, table in board_text.task_tables(board).items():
+        _print_table(console, title, table)
     published = board_text.published_table(board)
     if published is not None:
         _print_table(console, "as published", published)
+        for text in dict.fromkeys(f"{v.source or 'no record'}: {v.text}" for v in board.published):
+            console.print(f"- {text}", markup=False, highlight=False)
     _print_table(console, "paired differences", board_text.difference_table(board))
     _print_table(console, "cost", board_text.cost_table(board))
     for sentence in board_text.elsewhere_sentences(board):

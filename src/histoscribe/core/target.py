@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Target", "choose_panel", "common_genes", "panel_counts"]
 
-Library = Literal["all", "panel"]
+Library = Literal["all", "panel", "none"]
 Base = Literal["e", "10"]
 Smooth = Literal["none", "array-3x3"]
 
-_LIBRARIES: dict[Library, str] = {"all": "all measured genes", "panel": "the panel's genes"}
+_LIBRARIES: dict[Library, str] = {
+    "all": "all measured genes",
+    "panel": "the panel's genes",
+    "none": "not normalised",
+}
 _LOGS: dict[Base, str] = {"e": "ln", "10": "log10"}
 _SMOOTHS: dict[Smooth, str] = {"none": "", "array-3x3": ", 3x3 mean"}
-_UNIT = re.compile(r"(ln|log10)\(1 \+ counts per ([0-9.e+]+)( of the panel)?\)(, 3x3 mean)?")
+_UNIT = re.compile(r"(ln|log10)\(1 \+ counts(?: per ([0-9.e+]+)( of the panel)?)?\)(, 3x3 mean)?")
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,11 @@ class Target:
     Attributes
     ----------
     scale
-        Counts per this many; 1e4 is CP10k.
+        Counts per this many; 1e4 is CP10k. 1 where nothing is normalised.
     library
         Library size over ``"all"`` measured genes, or over the ``"panel"`` only, as in TRIPLEX and HisToGene:
         normalising inside a panel leaks depth into every gene, and makes a gene's value depend on the others.
+        ``"none"`` takes raw counts, as the HEST-Benchmark does: every gene then tells the depth.
     base
         Base of the logarithm: ``"e"``, or ``"10"`` (scprep's default).
     smooth
@@ -67,12 +72,16 @@ class Target:
         if not (np.isfinite(self.scale) and self.scale > 0):
             msg = f"a target's scale cannot be {self.scale!r}. Give a positive number of counts, e.g. 10000."
             raise DataError(msg)
+        if self.library == "none" and self.scale != 1:
+            msg = f"a target without normalisation cannot be in counts per {self.scale:g}. Give scale = 1 with it."
+            raise DataError(msg)
 
     @property
     def unit(self) -> str:
         """Name of the unit, written beside every value."""
         inside = " of the panel" if self.library == "panel" else ""
-        return f"{_LOGS[self.base]}(1 + counts per {self.scale:g}{inside}){_SMOOTHS[self.smooth]}"
+        per = "" if self.library == "none" else f" per {self.scale:g}{inside}"
+        return f"{_LOGS[self.base]}(1 + counts{per}){_SMOOTHS[self.smooth]}"
 
     def __call__(self, section: Section, genes: Sequence[str], *, panel: Sequence[str] | None = None) -> np.ndarray:
         """Return ``(n, g)`` float32 for `genes` in order.
@@ -96,7 +105,7 @@ class Target:
             If the 3x3 mean is asked for where there is no square array.
         """
         array = array_of(section) if self.smooth != "none" else None
-        if panel is None or self.library == "all":
+        if panel is None or self.library != "panel":
             return self.transform(panel_counts(section, genes), section.depth, array=array)
         place = {gene: i for i, gene in enumerate(panel)}
         columns = [place[gene] for gene in genes]
@@ -107,9 +116,15 @@ class Target:
 
         `array` ((n, 2) integer rows and columns) is needed where the target is smoothed.
         """
+        return self.values(counts, depth, array=array).astype(np.float32)
+
+    def values(self, counts: np.ndarray, depth: np.ndarray, *, array: np.ndarray | None = None) -> np.ndarray:
+        """Return what `transform` returns, in float64."""
         counts = np.asarray(counts, dtype=np.float64)
+        if self.library == "none":
+            return self._of(counts, array)
         library = depth if self.library == "all" else counts.sum(1)
-        return self._of(counts / np.maximum(library, 1.0)[:, None], array).astype(np.float32)
+        return self._of(counts / np.maximum(library, 1.0)[:, None], array)
 
     def of_shares(self, shares: np.ndarray, *, array: np.ndarray | None = None) -> np.ndarray:
         """Transform ``(n, g)`` expected shares of the whole library into ``(n, g)`` float64 of the target.
@@ -117,6 +132,9 @@ class Target:
         This is where a model of rates, or a planted truth, meets the unit that is scored: shares are renormalised
         inside the panel where the library is the panel's.
         """
+        if self.library == "none":
+            msg = f"shares of a library say nothing about raw counts ({self.unit}). Use a target that is normalised."
+            raise DataError(msg)
         shares = np.asarray(shares, dtype=np.float64)
         if self.library == "panel":
             total = shares.sum(1, keepdims=True)
@@ -182,8 +200,8 @@ class Target:
         if found is None:
             return None
         target = cls(
-            scale=float(found[2]),
-            library="panel" if found[3] else "all",
+            scale=float(found[2] or 1),
+            library="none" if found[2] is None else "panel" if found[3] else "all",
             base="10" if found[1] == "log10" else "e",
             smooth="array-3x3" if found[4] else "none",
         )

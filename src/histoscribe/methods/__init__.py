@@ -33,6 +33,7 @@ EXPRESSION = Registry(
     {
         "bg-triplex": "histoscribe.methods.expression.bg_triplex:BgTriplex",
         "bleep": "histoscribe.methods.expression.bleep:Bleep",
+        "hest-ridge": "histoscribe.methods.expression.hest_ridge:HestRidge",
         "hist2st": "histoscribe.methods.expression.hist2st:Hist2ST",
         "eggn": "histoscribe.methods.expression.eggn:EGGN",
         "egn": "histoscribe.methods.expression.egn:EGN",

@@ -64,6 +64,9 @@ class Predictor(ABC):
         contract checks.
     default_encoder, default_size_um
         Features and tile sides (um) it is fitted on where nothing else is said.
+    predicts_level
+        False where predictions follow a gene's pattern but not its level, by design (a head without intercept that is
+        judged by correlation alone); squared errors, R2 and intervals then mean nothing.
     uses_pixels
         True where it reads the section's slide beyond the features it is given; such a section needs its slide.
     genes_
@@ -82,6 +85,7 @@ class Predictor(ABC):
     default_size_um: ClassVar[tuple[float, ...]] = (112.0,)
     uses_features: ClassVar[bool] = True
     uses_pixels: ClassVar[bool] = False
+    predicts_level: ClassVar[bool] = True
 
     genes_: list[str]
     target_: Target

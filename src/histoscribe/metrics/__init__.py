@@ -58,6 +58,7 @@ PUBLISHED = Registry(
         "published_mse": "histoscribe.metrics.published:MSE",
         "published_pcc_a": "histoscribe.metrics.published:PCC_A",
         "published_pcc_h": "histoscribe.metrics.published:PCC_H",
+        "published_pcc_pooled": "histoscribe.metrics.published:PCC_POOLED",
         "published_pcc_spot": "histoscribe.metrics.published:PCC_SPOT",
     },
 )

@@ -8,7 +8,7 @@ every name begins with ``published_``, and a board prints them in a table of the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.stats import rankdata
@@ -60,6 +60,9 @@ class PublishedMetric:
         Paper key.
     compute
         ``(k folds of (truth, prediction) per test section, each (n, g) float64) -> (k,)``, NaN where undefined.
+    undefined
+        ``"skip"``: the mean is over the folds where it is defined; ``"spread"``: one undefined fold leaves the mean
+        undefined.
     """
 
     name: str
@@ -68,6 +71,7 @@ class PublishedMetric:
     direction: str
     source: str
     compute: Callable[[Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]], np.ndarray]
+    undefined: Literal["skip", "spread"] = "skip"
 
     def __call__(self, folds: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]) -> PublishedScore:
         """Compute the metric over all folds of a run.
@@ -91,7 +95,8 @@ class PublishedMetric:
         values = self.compute([[checked(y, p) for y, p in fold] for fold in folds])
         known = values[np.isfinite(values)]
         each = tuple(float(v) if np.isfinite(v) else None for v in values)
-        return PublishedScore(*((float(known.mean()), float(known.std())) if len(known) else (None, None)), each)
+        enough = len(known) == len(values) if self.undefined == "spread" else len(known) > 0
+        return PublishedScore(*((float(known.mean()), float(known.std())) if enough else (None, None)), each)
 
 
 Folds = list[list[tuple[np.ndarray, np.ndarray]]]
@@ -137,6 +142,15 @@ def top_genes(folds: Folds, n: int = TOP) -> np.ndarray:
 def _pcc_h(folds: Folds) -> np.ndarray:
     chosen = top_genes(folds)
     return np.array([float(_nanmean(_gene_means(fold)[chosen], 0)) for fold in folds])
+
+
+def _pcc_pooled(folds: Folds) -> np.ndarray:
+    values = []
+    for fold in folds:
+        y, p = (np.concatenate([pair[i] for pair in fold]) for i in (0, 1))
+        # A constant gene has no correlation, and takes the fold with it.
+        values.append(float(np.where(is_constant(y) | is_constant(p), np.nan, pcc_gene(y, p)).mean()))
+    return np.array(values)
 
 
 def _mse(folds: Folds) -> np.ndarray:
@@ -203,4 +217,15 @@ PCC_SPOT = PublishedMetric(
     direction="higher",
     source="histospace-2024",
     compute=_pcc_spot,
+)
+
+PCC_POOLED = PublishedMetric(
+    name="published_pcc_pooled",
+    label="Pearson, HEST-Benchmark",
+    summary="Correlation of a gene over all spots of the fold's test sections together, so that differences between "
+    "sections count; mean over genes, where one constant gene leaves the fold undefined; mean over folds, then tasks.",
+    direction="higher",
+    source="hest-1k-2024",
+    compute=_pcc_pooled,
+    undefined="spread",
 )

@@ -145,6 +145,8 @@ def _learns(method: str | type[Predictor]) -> None:
     truth = Truth.of(subject.new, subject.panel)
     planted = truth.classes != "null"
     guess = _values(model.predict(subject.new)).astype(np.float64)[:, planted]
+    if not subject.cls.predicts_level:
+        guess += model.train_mean_[planted] - guess.mean(0)
     error = ((guess - truth.measured[:, planted]) ** 2).mean()
     baseline = ((model.train_mean_[planted] - truth.measured[:, planted]) ** 2).mean()
     if subject.cls.card.control:

@@ -69,7 +69,7 @@ def write_hest_bench(
 def _default_tasks(seed: int) -> dict[str, list[Section]]:
     tasks: dict[str, list[Section]] = {}
     for number, (task, n_donors) in enumerate(_TASKS.items()):
-        options = {"seed": seed + number, "size_um": 700.0, "mpp": 4.0, "genes": _GENES}
+        options = {"seed": seed + number, "size_um": 600.0, "mpp": 4.0, "genes": _GENES}
         sections = [make_section(donor, **options) for donor in range(n_donors)]
         tasks[task] = [s.replace(name=f"{task}{i + 1}", donor=f"{task}-{i + 1}") for i, s in enumerate(sections)]
     return tasks
@@ -101,7 +101,7 @@ def _write_tiles(section: Section, path: Path, rng: np.random.Generator) -> None
         "pixel_size": section.mpp,
     }
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        options = {"compression": "gzip", "compression_opts": 1, "chunks": (1, *_tile(section, 0).shape)}
+        options = {"compression": "lzf", "chunks": (1, *_tile(section, 0).shape)}
         images = np.stack([_tile(section, i) for i in order])
         for name, values, extra in (("img", images, options), ("coords", corners, {})):
             file.create_dataset(name, data=values, **extra).attrs.update(attributes)

@@ -29,6 +29,7 @@ COMMANDS = {
 GROUPS = {
     "papers": "papers:papers",
     "datasets": "datasets:datasets",
+    "data": "data:data",
     "bench": "bench:bench",
     "methods": "methods:methods",
 }

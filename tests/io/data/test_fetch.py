@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from io import BytesIO
 
@@ -89,6 +90,17 @@ def test_every_entry_of_the_registry_is_whole_and_names_what_exists():
         for file in entry.files:
             assert set(file.checksums) <= set(entry.samples), name
             assert set(file.sizes) <= set(entry.samples), name
+
+
+def test_every_entry_is_read_by_a_reader_with_options_that_it_has():
+    from inspect import signature
+
+    from histoscribe.io import READERS, parse_spec
+
+    for entry in data_sets().values():
+        for spec in entry.read:
+            reader, _, options = parse_spec(re.sub(r"\{[a-z]+\}", "x", spec))
+            assert set(options) <= set(signature(READERS.get(reader)).parameters), entry.id
 
 
 def test_a_data_set_that_does_not_exist_suggests_the_nearest():
@@ -222,6 +234,28 @@ def test_a_file_in_place_but_not_recorded_is_recognised_by_the_next_run(get, toy
     again = get(toy, choice=Choice(parts=("counts",), samples=("B1",)))
     assert again.present == ["counts/B1.tsv"]
     assert len(server.log) == 1
+
+
+def test_files_of_the_user_are_not_replaced_by_those_of_an_archive(get, toy, tmp_path):
+    spots = tmp_path / "toy/spots"
+    spots.mkdir(parents=True)
+    (spots / "A1.tsv").write_bytes(b"spots A1")
+    (spots / "B1.tsv").write_bytes(b"my own")
+    with pytest.raises(StorageError, match=r"holds 1 files that HistoScribe did not bring.*spots/B1.tsv"):
+        get(toy)
+    assert (spots / "B1.tsv").read_bytes() == b"my own"
+    get(toy, again=True)
+    assert (spots / "B1.tsv").read_bytes() == b"spots B1"
+
+
+def test_a_damaged_file_of_the_same_size_is_brought_anew_where_asked(get, toy, tmp_path):
+    get(toy)
+    for name in ("counts/B1.tsv", "spots/B1.tsv"):
+        path = tmp_path / "toy" / name
+        path.write_bytes(b"X" * path.stat().st_size)
+    assert get(toy).new == []
+    get(toy, check=True)
+    assert verify(tmp_path / "toy").ok
 
 
 def test_two_fetches_into_one_folder_are_refused(get, toy, tmp_path):

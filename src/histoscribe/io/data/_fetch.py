@@ -74,6 +74,7 @@ def fetch(
     *,
     transfer: Transfer | None = None,
     jobs: int = 4,
+    check: bool = False,
     again: bool = False,
     accept_changed: bool = False,
     show: bool | None = None,
@@ -93,6 +94,8 @@ def fetch(
         Patience of downloads.
     jobs
         Files at a time.
+    check
+        Read again what is there, and bring anew what is not what was fetched; else its size decides.
     again
         Bring everything anew, and replace what stands in its place.
     accept_changed
@@ -110,7 +113,8 @@ def fetch(
     with locked(folder):
         manifest = Manifest(folder, plan.data_set)
         manifest.begin(plan.revision)
-        run = _Run(plan, folder, manifest, transfer or Transfer(), again=again, accept_changed=accept_changed)
+        run = _Run(plan, folder, manifest, transfer or Transfer())
+        run.check, run.again, run.accept_changed = check, again, accept_changed
         run.finish_interrupted()
         todo = [item for item in plan.items if not run.present(item)]
         big = sum(item.remote.size or 0 for item in todo) >= 10e6
@@ -123,6 +127,8 @@ def fetch(
         finally:
             manifest.write()
         _tidy(folder / WORK)
+        for paths in (run.fetched.new, run.fetched.present, run.fetched.replaced):
+            paths.sort()  # files come in any order
         return run.fetched
 
 
@@ -161,11 +167,9 @@ class _Steps:
 
 
 class _Run:
-    def __init__(
-        self, plan: Plan, folder: Path, manifest: Manifest, transfer: Transfer, *, again: bool, accept_changed: bool
-    ) -> None:
+    def __init__(self, plan: Plan, folder: Path, manifest: Manifest, transfer: Transfer) -> None:
         self.folder, self.manifest, self.transfer, self.plan = folder, manifest, transfer, plan
-        self.again, self.accept_changed = again, accept_changed
+        self.check = self.again = self.accept_changed = False
         self.fetched, self.first = Fetched(), FirstSeen()
 
     def _work(self, kind: str, item: Item) -> Path:
@@ -194,15 +198,20 @@ class _Run:
             return False
         if item.archive:
             about = self.manifest.archives.get(item.remote.url)
-            same = about is not None and _agrees(item, about) and all(map(self.manifest.holds, about["files"]))
+            same = about is not None and _agrees(item, about) and all(map(self._holds, about["files"]))
             if same and about is not None:
                 self.fetched.present += about["files"]
             return same
         known = self.manifest.files.get(item.path)
-        if self.manifest.holds(item.path) and known is not None and _agrees(item, known):
+        if known is not None and self._holds(item.path) and _agrees(item, known):
             self.fetched.present.append(item.path)
             return True
         return known is None and self._adopt(item)
+
+    def _holds(self, path: str) -> bool:
+        if not self.manifest.holds(path):
+            return False
+        return not self.check or checksum_of(self.folder / path).sha256 == self.manifest.files[path]["sha256"]
 
     def _adopt(self, item: Item) -> bool:
         target = self.folder / item.path
@@ -278,9 +287,16 @@ class _Run:
             raise DataError(msg)
 
     def _unpack(self, item: Item, archive: Path, about: dict[str, Any]) -> None:
-        staging = self._work("unpack", item)
+        staging, prefix = self._work("unpack", item), f"{item.into}/" if item.into else ""
         try:
-            found = unpack(archive, self._into(item), staging=staging, places=item.places, password=item.password)
+            found = unpack(
+                archive,
+                self._into(item),
+                staging=staging,
+                places=item.places,
+                password=item.password,
+                ours=lambda path: self.again or f"{prefix}{path}" in self.manifest.files,
+            )
         except DataError:
             # Whatever is wrong with it, the next run shall not stumble over the same bytes, nor hold them for right.
             for path in (archive, _about_path(archive)):

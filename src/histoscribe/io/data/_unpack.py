@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from histoscribe.core.errors import DataError, StorageError
 from histoscribe.core.files import write_json
 from histoscribe.io.data._archive import Member, members
-from histoscribe.io.data._checksum import Checksums
+from histoscribe.io.data._checksum import Checksums, checksum_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +43,7 @@ def unpack(
     staging: Path,
     places: Sequence[Place] = (),
     password: str | None = None,
+    ours: Callable[[str], bool] = lambda path: False,
     advance: Callable[[int], Any] = lambda n: None,
 ) -> dict[str, dict[str, Any]]:
     """Unpack `archive` into `folder`.
@@ -62,6 +63,8 @@ def unpack(
         Which members go where; members that match none are left out. Empty: all, under their own names.
     password
         Password of a zip file.
+    ours
+        Says of a path whether what stands there may be replaced.
     advance
         Called with the number of bytes that were written.
 
@@ -74,7 +77,7 @@ def unpack(
     DataError
         If the archive is damaged or unsafe, or nothing in it matches.
     StorageError
-        If the disk is too small.
+        If the disk is too small, or another file stands where one of these should go.
     """
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -96,6 +99,7 @@ def unpack(
     if not found:
         msg = f"{archive} holds none of the files that were expected: its layout was changed. Update HistoScribe."
         raise DataError(msg)
+    _check_free(found, folder, archive, ours)
     write_json(staging / _LIST, found)
     return _move(staging, folder)
 
@@ -125,6 +129,26 @@ def _write(member: Member, path: Path, archive: Path, *, gunzip: bool, advance: 
             size += len(chunk)
             advance(len(chunk))
     return {"size": size, "sha256": sums.sha256}
+
+
+def _check_free(found: dict[str, dict[str, Any]], folder: Path, archive: Path, ours: Callable[[str], bool]) -> None:
+    """Refuse to replace files that somebody else put there, unless they are the very same."""
+    taken = [
+        path
+        for path, about in found.items()
+        if (folder / path).exists() and not ours(path) and not _same(folder / path, about)
+    ]
+    if taken:
+        msg = (
+            f"{folder} holds {len(taken)} files that HistoScribe did not bring and that differ from those of "
+            f"{archive.name} (e.g. {taken[0]}). Nothing was replaced: choose another --dir, move them away, or give "
+            "--again to replace them."
+        )
+        raise StorageError(msg)
+
+
+def _same(path: Path, about: dict[str, Any]) -> bool:
+    return path.is_file() and path.stat().st_size == about["size"] and checksum_of(path).sha256 == about["sha256"]
 
 
 def _counted(member: Member, archive: Path) -> Iterator[bytes]:

@@ -48,7 +48,7 @@ def test_a_scanner_s_tiff_with_levels_hidden_from_openslide_does_not(tmp_path, m
 
 
 def test_every_backend_is_registered_under_its_own_name():
-    assert list(SLIDES) == ["deepzoom", "image", "openslide", "tiff"]
+    assert list(SLIDES) == ["deepzoom", "image", "omezarr", "openslide", "tiff"]
     assert all(SLIDES.get(name).backend == name for name in SLIDES)
 
 

@@ -11,6 +11,8 @@ from histoscribe.io._read import READERS, detect_reader, read
 from histoscribe.io._spec import parse_spec, read_spec, read_specs
 from histoscribe.io._write import WRITERS, write
 from histoscribe.io.geojson import annotate
+from histoscribe.io.spatialdata_store import from_spatialdata
+from histoscribe.io.spatialdata_write import to_spatialdata
 
 __all__ = [
     "READERS",
@@ -19,6 +21,7 @@ __all__ = [
     "Polygons",
     "annotate",
     "detect_reader",
+    "from_spatialdata",
     "load_geojson",
     "parse_spec",
     "read",
@@ -27,5 +30,6 @@ __all__ = [
     "read_hest_transcripts",
     "read_spec",
     "read_specs",
+    "to_spatialdata",
     "write",
 ]

@@ -30,6 +30,7 @@ READERS = Registry(
         "hest": "histoscribe.io.hest:read_hest",
         "hest-bench": "histoscribe.io.hest_bench:read_hest_bench",
         "slide": "histoscribe.io.slide:read_slide",
+        "spatialdata": "histoscribe.io.spatialdata_store:read_spatialdata",
         "st-array": "histoscribe.io.st_array:read_st_array",
         "stimage1k4m": "histoscribe.io.stimage1k4m:read_stimage1k4m",
         "visium": "histoscribe.io.visium:read_visium",

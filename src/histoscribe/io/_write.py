@@ -24,6 +24,7 @@ WRITERS = Registry(
         "geojson": "histoscribe.io.geojson_write:write_geojson",
         "h5ad": "histoscribe.io.h5ad_write:write_h5ad",
         "hest": "histoscribe.io.hest_write:write_hest",
+        "spatialdata": "histoscribe.io.spatialdata_write:write_spatialdata",
     },
 )
 

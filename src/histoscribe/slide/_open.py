@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from histoscribe.core.errors import SlideError
 from histoscribe.core.registry import Registry
+from histoscribe.slide.omezarr import is_ome_zarr
 
 if TYPE_CHECKING:
     from histoscribe.core.pixels import PixelSource
@@ -20,11 +21,12 @@ SLIDES = Registry(
     {
         "deepzoom": "histoscribe.slide.deepzoom:DeepZoomSlide",
         "image": "histoscribe.slide.image:ImageSlide",
+        "omezarr": "histoscribe.slide.omezarr:OmeZarrSlide",
         "openslide": "histoscribe.slide.openslide:OpenSlideSlide",
         "tiff": "histoscribe.slide.tiff:TiffSlide",
     },
 )
-_OURS = ("deepzoom", "image", "openslide", "tiff")
+_OURS = ("deepzoom", "image", "omezarr", "openslide", "tiff")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -35,6 +37,7 @@ def open_slide(path: Path | str, *, backend: str | None = None) -> PixelSource:
     - Any other TIFF, and one whose levels OpenSlide does not see (SubIFDs, OME), is read tile by tile with tifffile.
     - JPEG, PNG and WebP are decoded once, at the first read, whatever their size: 3 bytes per px stay in memory.
     - ``.dzi`` is DeepZoom, with its folder of tiles beside it.
+    - A folder that holds a multiscale image is OME-Zarr.
 
     Colours are those of the file: colour profiles are not applied. Transparent pixels are laid on white. Pixels stay
     as they are stored: an orientation tag would move them away from the coordinates of the spots.
@@ -42,7 +45,7 @@ def open_slide(path: Path | str, *, backend: str | None = None) -> PixelSource:
     Parameters
     ----------
     path
-        The file; for DeepZoom the ``.dzi``.
+        The file; for DeepZoom the ``.dzi``, for OME-Zarr the image's folder.
     backend
         Registry name, to overrule the choice.
 
@@ -56,13 +59,17 @@ def open_slide(path: Path | str, *, backend: str | None = None) -> PixelSource:
         If the file is missing, truncated, or no image that can be read.
     """
     path = Path(path)
+    if path.is_dir() and backend is None and is_ome_zarr(path):
+        backend = "omezarr"
+    if backend == "omezarr":
+        return SLIDES.get(backend)(path)
     head = _head(path)
     return SLIDES.get(backend or _choose(path, head))(path)
 
 
 def _head(path: Path) -> bytes:
     if path.is_dir():
-        msg = f"{path} is a folder, not a slide. Give the image file in it (of DeepZoom, the .dzi)."
+        msg = f"{path} is a folder, not a slide. Give its image (of DeepZoom the .dzi, of OME-Zarr the image's folder)."
         raise SlideError(msg)
     try:
         with path.open("rb") as file:

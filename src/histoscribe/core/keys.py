@@ -24,6 +24,17 @@ UPPER: Final = "upper"
 TRUSTED: Final = "trusted"
 TRUST_MEAN: Final = "depth_partial_pcc_gene"
 TRUST_LOWER: Final = "depth_partial_pcc_gene_lower"
+#: obsm: (n, k) float64 proportions of cell types, rows sum to 1, and the bounds of their 90 % intervals.
+COMPOSITION: Final = "composition"
+COMPOSITION_LOWER: Final = "composition_lower"
+COMPOSITION_UPPER: Final = "composition_upper"
+#: obs: False where an observation had no counts to tell its composition from.
+INFORMED: Final = "composition_informed"
+#: varm: (g, k) share of each gene in a type's transcripts; with ``_<layer>`` appended, in that layer.
+PROFILES: Final = "profiles"
+#: var and varm: log factors of genes between section and reference, and (g, l) of layers.
+GENE_FACTOR: Final = "gene_factor"
+LAYER_FACTORS: Final = "layer_factors"
 #: uns: the one dictionary of ours.
 UNS: Final = "histoscribe"
 

@@ -8,23 +8,45 @@ from typing import TYPE_CHECKING, Any
 
 # Importing the subpackage sets `histoscribe.methods.expression` to the module; done here, before the function of the
 # same name is defined, it cannot replace the function later.
+import histoscribe.methods.composition
 import histoscribe.methods.expression  # noqa: F401
 from histoscribe.core.errors import RegistryError
 from histoscribe.core.registry import Registry
 
 if TYPE_CHECKING:
+    from histoscribe.methods._cell_reference import Reference as Reference
+    from histoscribe.methods._composition import Composed as Composed
+    from histoscribe.methods._composition import Deconvolver as Deconvolver
+    from histoscribe.methods._composition import Mixture as Mixture
     from histoscribe.methods._expression import Predictor as Predictor
     from histoscribe.methods._expression import TrainingSection as TrainingSection
     from histoscribe.methods._network import NetworkPredictor as NetworkPredictor
     from histoscribe.methods._network import Part as Part
 
-__all__ = ["EXPRESSION", "NetworkPredictor", "Part", "Predictor", "TrainingSection", "expression"]
+__all__ = [
+    "COMPOSITION",
+    "EXPRESSION",
+    "Composed",
+    "Deconvolver",
+    "Mixture",
+    "NetworkPredictor",
+    "Part",
+    "Predictor",
+    "Reference",
+    "TrainingSection",
+    "composition",
+    "expression",
+]
 
 #: What an author of a method imports, on first use: PyTorch is slow to import and most methods do without it.
 _CONTRACTS = {
+    "Composed": "histoscribe.methods._composition",
+    "Deconvolver": "histoscribe.methods._composition",
+    "Mixture": "histoscribe.methods._composition",
     "NetworkPredictor": "histoscribe.methods._network",
     "Part": "histoscribe.methods._network",
     "Predictor": "histoscribe.methods._expression",
+    "Reference": "histoscribe.methods._cell_reference",
     "TrainingSection": "histoscribe.methods._expression",
 }
 
@@ -46,6 +68,17 @@ EXPRESSION = Registry(
         "scribe": "histoscribe.methods.expression.scribe:Scribe",
         "stnet": "histoscribe.methods.expression.stnet:STNet",
         "triplex": "histoscribe.methods.expression.triplex:Triplex",
+    },
+)
+
+COMPOSITION = Registry(
+    "composition",
+    {
+        "nnls": "histoscribe.methods.composition.nnls:NNLS",
+        "polaris": "histoscribe.methods.composition.polaris:Polaris",
+        "robust-regression": "histoscribe.methods.composition.robust_regression:RobustRegression",
+        "stereoscope": "histoscribe.methods.composition.stereoscope:Stereoscope",
+        "uniform": "histoscribe.methods.composition.uniform:Uniform",
     },
 )
 
@@ -73,14 +106,31 @@ def expression(name: str, *, preset: str | None = None, **params: Any) -> Any:
         If there is no such method, or it has no such parameter or preset.
     """
     method = EXPRESSION.get(name)
+    _check_parameters(method, name, params)
+    if preset is not None and preset not in method.presets:
+        has = f"It has: {', '.join(method.presets)}." if method.presets else "It has none."
+        msg = f"method {name!r} has no preset {preset!r}. {has}"
+        raise RegistryError(msg)
+    return method(**(dict(method.presets[preset]) if preset else {}) | params)
+
+
+def composition(name: str, **params: Any) -> Any:
+    """Make a deconvolver by its registry name.
+
+    Raises
+    ------
+    RegistryError
+        If there is no such method, or it has no such parameter.
+    """
+    method = COMPOSITION.get(name)
+    _check_parameters(method, name, params)
+    return method(**params)
+
+
+def _check_parameters(method: Any, name: str, params: dict[str, Any]) -> None:
     known = [p for p in inspect.signature(method).parameters if p != "self"]
     unknown = [p for p in params if p not in known]
     if unknown:
         has = f"It takes: {', '.join(known)}." if known else "It takes none."
         msg = f"method {name!r} has no parameter {', '.join(map(repr, unknown))}. {has}"
         raise RegistryError(msg)
-    if preset is not None and preset not in method.presets:
-        has = f"It has: {', '.join(method.presets)}." if method.presets else "It has none."
-        msg = f"method {name!r} has no preset {preset!r}. {has}"
-        raise RegistryError(msg)
-    return method(**(dict(method.presets[preset]) if preset else {}) | params)

@@ -1,0 +1,1 @@
+"""Deconvolvers: one file each; see `histoscribe.methods.COMPOSITION`."""

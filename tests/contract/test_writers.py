@@ -1,5 +1,6 @@
 import pytest
 
+from histoscribe import tile
 from histoscribe.io import READERS, WRITERS
 from histoscribe.testing import WRITER_CHECKS, make_section
 
@@ -9,7 +10,7 @@ from histoscribe.testing import WRITER_CHECKS, make_section
 def test_writer_keeps_its_promise(name, promise, tmp_path):
     if name == "spatialdata":
         pytest.importorskip("spatialdata")
-    WRITER_CHECKS[promise](name, make_section(size_um=500.0), tmp_path, {})
+    WRITER_CHECKS[promise](name, tile(make_section(size_um=500.0)), tmp_path, {})
 
 
 def test_every_writer_has_its_reader():

@@ -13,6 +13,9 @@ from histoscribe.io._write import WRITERS, write
 from histoscribe.io.geojson import annotate
 from histoscribe.io.spatialdata_store import from_spatialdata
 from histoscribe.io.spatialdata_write import to_spatialdata
+from histoscribe.io.tile_features import read_hest_embeddings, read_trident_features
+from histoscribe.io.trident import read_trident_coords
+from histoscribe.io.trident_write import write_trident_coords, write_trident_features
 
 __all__ = [
     "READERS",
@@ -25,11 +28,16 @@ __all__ = [
     "load_geojson",
     "parse_spec",
     "read",
+    "read_hest_embeddings",
     "read_hest_patches",
     "read_hest_shapes",
     "read_hest_transcripts",
     "read_spec",
     "read_specs",
+    "read_trident_coords",
+    "read_trident_features",
     "to_spatialdata",
     "write",
+    "write_trident_coords",
+    "write_trident_features",
 ]

@@ -33,6 +33,7 @@ READERS = Registry(
         "spatialdata": "histoscribe.io.spatialdata_store:read_spatialdata",
         "st-array": "histoscribe.io.st_array:read_st_array",
         "stimage1k4m": "histoscribe.io.stimage1k4m:read_stimage1k4m",
+        "trident": "histoscribe.io.trident:read_trident",
         "visium": "histoscribe.io.visium:read_visium",
         "visium-hd": "histoscribe.io.visium_hd:read_visium_hd",
     },

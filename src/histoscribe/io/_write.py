@@ -25,6 +25,7 @@ WRITERS = Registry(
         "h5ad": "histoscribe.io.h5ad_write:write_h5ad",
         "hest": "histoscribe.io.hest_write:write_hest",
         "spatialdata": "histoscribe.io.spatialdata_write:write_spatialdata",
+        "trident": "histoscribe.io.trident_write:write_trident",
     },
 )
 

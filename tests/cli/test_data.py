@@ -11,6 +11,7 @@ import pytest
 
 from histoscribe.io.data import _registry
 from histoscribe.io.data._registry import parse_data_set
+from histoscribe.testing import make_section
 
 TOY = """
 id = "toy"
@@ -98,3 +99,21 @@ def test_mistakes_end_as_one_line(histoscribe, toy):
         assert result.status == 2
         assert result.err.startswith("histoscribe: ")
         assert len(result.err.strip().splitlines()) == 1
+
+
+def test_duplicates_ends_with_status_1_where_two_files_hold_the_same_tissue(histoscribe, tmp_path):
+    one, other = (make_section(d, seed=d, size_um=700, mpp=4.0, genes={"gland": 4, "rest": 200}).table for d in (0, 1))
+    twin = one[::-1].copy()
+    twin.obs_names = [f"b{i}" for i in range(twin.n_obs)]
+    specs = []
+    for name, table in {"one": one, "other": other, "twin": twin}.items():
+        table.uns.clear()
+        table.write_h5ad(tmp_path / f"{name}.h5ad")
+        specs.append(f"h5ad:{tmp_path / name}.h5ad?image=none&mpp=4&donor={name}&name={name}")
+    result = histoscribe("data", "duplicates", *specs)
+    assert result.status == 1
+    assert "100% of the observations of one and twin" in result.out
+    assert "3 sections, 1 pairs" in result.out
+    body = json.loads(histoscribe("data", "duplicates", *specs, "--json").out)
+    assert [(d["first"], d["second"], d["reason"]) for d in body["duplicates"]] == [("one", "twin", "counts")]
+    assert histoscribe("data", "duplicates", *specs[:2], "--no-images").status == 0

@@ -12,6 +12,7 @@ from histoscribe.bench._fold_scores import Judge
 from histoscribe.bench._pool import Pool
 from histoscribe.bench._run_record import failure_record, run_record
 from histoscribe.bench.folds import load_folds
+from histoscribe.bench.identity import check_splits
 from histoscribe.bench.plan import code_digest, plan_runs
 from histoscribe.core.errors import DataError, HistoScribeError
 from histoscribe.core.progress import progress
@@ -110,10 +111,13 @@ def run_suite(
     ------
     DataError
         If data are missing, or are not those that the suite was frozen with.
+    LeakError
+        If the same tissue is in training and in test under two names.
     """
     seed = suite.seed if seed is None else seed
     work = Path(work) / suite.id
     sections, folds = load_folds(suite)
+    check_splits([fold.split for fold in folds], sections)
     given: dict[str, Any] = {"encoder": encoder, "embeddings": embeddings}
     runs = plan_runs(suite, sections, methods=methods, seed=seed, controls=controls, **given)
     if fresh:

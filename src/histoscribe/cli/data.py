@@ -249,3 +249,35 @@ def verify(name: Name, folder: Dir = None, as_json: AsJson = False) -> None:
         typer.echo(f"{found.good} files are as they were fetched.{said}")
     if not found.ok:
         raise typer.Exit(1)
+
+
+@data.command()
+def duplicates(
+    sections: Annotated[
+        list[str], typer.Argument(help="Sections: [READER:]PATH[?key=value&...], or a .toml manifest.")
+    ],
+    images: Annotated[bool, typer.Option(help="Compare the slides, too; each is read once.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Find sections that are the same tissue under two names; exit status 1 where there are some.
+
+    Counts are compared observation by observation, whatever their order, barcodes and file format; besides, the
+    pattern of places, what the slides look like, and what is known of HEST-1k.
+    """
+    from dataclasses import asdict
+
+    from histoscribe.bench.identity import find_duplicates
+    from histoscribe.io import read_specs
+
+    read = read_specs(sections, outside="keep")
+    found = find_duplicates(read, positions=True, images=images)
+    if as_json:
+        body = {"sections": [s.name for s in read], "duplicates": [asdict(d) for d in found]}
+        typer.echo(json.dumps(body, ensure_ascii=False, indent=2))
+    else:
+        for duplicate in found:
+            typer.echo(f"{duplicate.reason:<22} {duplicate.what}")
+        pairs = len({(d.first, d.second) for d in found})
+        typer.echo(f"{len(read)} sections, {pairs} pairs that are the same tissue. What was changed is not recognised.")
+    if found:
+        raise typer.Exit(1)

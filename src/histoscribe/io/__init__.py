@@ -16,6 +16,7 @@ from histoscribe.io.spatialdata_write import to_spatialdata
 from histoscribe.io.tile_features import read_hest_embeddings, read_trident_features
 from histoscribe.io.trident import read_trident_coords
 from histoscribe.io.trident_write import write_trident_coords, write_trident_features
+from histoscribe.io.wsidata_object import from_wsidata, to_wsidata
 
 __all__ = [
     "READERS",
@@ -25,6 +26,7 @@ __all__ = [
     "annotate",
     "detect_reader",
     "from_spatialdata",
+    "from_wsidata",
     "load_geojson",
     "parse_spec",
     "read",
@@ -37,6 +39,7 @@ __all__ = [
     "read_trident_coords",
     "read_trident_features",
     "to_spatialdata",
+    "to_wsidata",
     "write",
     "write_trident_coords",
     "write_trident_features",

@@ -14,15 +14,19 @@ from histoscribe.bench.suite import suite_names
 TASKS = {"ALPHA": 3, "BETA": 2, "GAMMA": 2}
 
 
-def write_hest_suite(name, folder, *, n_genes=50, donors=None, replace=()):
+def write_hest_suite(name, folder, *, tasks=TASKS, n_genes=50, donors=None, replace=()):
     """Write ``hest-official`` or ``hest-clean`` for the generated tree into `folder`, and return the path."""
     text = Path(suite_names()[name]).read_text(encoding="utf-8")
-    lists = [f"{task} = {json.dumps([f'{task}{i + 1}' for i in range(n)])}" for task, n in TASKS.items()]
+    lists = [f"{task} = {json.dumps([f'{task}{i + 1}' for i in range(n)])}" for task, n in tasks.items()]
     said = [f'{sample} = "{donor}"' for sample, donor in (donors or {}).items()]
     tables = "\n".join(["[data.tasks]", *lists, "", "[data.donors]", *said, "", "[split]"])
     text = re.sub(r"\[data\.tasks\].*?\[split\]", tables, text, flags=re.DOTALL)
-    text = text.replace('apart = ["HCC"]', 'apart = ["GAMMA"]').replace("species=human", "species=synthetic")
-    text = re.sub(r"\[expect\].*", f"[expect]\nsections = 7\nfolds = 7\ngenes = {n_genes}\n", text, flags=re.DOTALL)
+    text = text.replace('apart = ["HCC"]', f"apart = {json.dumps([t for t in tasks if t == 'GAMMA'])}").replace(
+        "species=human", "species=synthetic"
+    )
+    n = sum(tasks.values())
+    expect = f"[expect]\nsections = {n}\nfolds = {n}\ngenes = {n_genes}\n"
+    text = re.sub(r"\[expect\].*", expect, text, flags=re.DOTALL)
     for old, new in replace:
         assert old in text
         text = text.replace(old, new)

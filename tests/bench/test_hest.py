@@ -82,7 +82,7 @@ def transcribed(here, task, fold):
     scaler = StandardScaler().fit(X)
     X, x = scaler.transform(X), scaler.transform(x)
     pca = PCA(min(256, *X.shape), random_state=1)
-    X, x = pca.fit_transform(X).astype(np.float32), pca.transform(x).astype(np.float32)
+    X, x = (v.astype(np.float32).astype(np.float64, order="C") for v in (pca.fit_transform(X), pca.transform(x)))
     model = Ridge(solver="lsqr", alpha=100 / (X.shape[1] * 50), fit_intercept=False, max_iter=1000, random_state=1)
     return y, model.fit(X, Y).predict(x), panel
 
@@ -122,8 +122,9 @@ def test_a_task_apart_is_scored_but_not_averaged(official):
 
 
 def test_a_tuned_strength_and_an_intercept_score_higher_on_the_same_features(official):
-    fixed, tuned = (r.published["published_pcc_pooled"]["mean"] for r in official)
-    assert tuned > fixed + 0.1
+    fixed, *tuned = (r.published["published_pcc_pooled"]["mean"] for r in official)
+    assert [r.preset for r in official] == ["", "tuned", ""]
+    assert min(tuned) > fixed + 0.1
     assert {r.encoder for r in official} == {"stored-features"}
 
 
@@ -226,7 +227,7 @@ def test_the_clean_suite_normalises_scores_sections_and_publishes_nothing(here):
 
 def test_controls_and_an_encoder_run_on_the_stored_tiles(here):
     alone = [('version = "1"', 'version = "1"\ncontrols = ["array-knn"]')]
-    suite = load_suite(write_hest_suite("hest-clean", here.root, replace=alone))
+    suite = load_suite(write_hest_suite("hest-clean", here.root, tasks={"BETA": 2}, replace=alone))
     options = {"methods": ["ridge"], "encoder": "colour", "out": here.root / "encoded", "work": here.root / "work"}
     control, ridge = (done.record for done in run_suite(suite, **options))
     assert "pcc_gene" in control.scores["array-knn"]

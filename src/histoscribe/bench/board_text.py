@@ -146,7 +146,7 @@ def published_table(board: Board) -> Table | None:
 def _of(row: BoardRow, value: PublishedValue) -> bool:
     """Say whether a paper's value is of this row: its method and, where encoders are compared, its encoder."""
     same = row.kind == "method" and row.record.method == value.method
-    return same and value.encoder in ("", row.record.encoder)
+    return same and (not value.encoder or (value.encoder == row.record.encoder and not row.record.preset))
 
 
 def _own_published(own: dict[str, Any]) -> str:

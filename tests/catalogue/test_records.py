@@ -106,4 +106,6 @@ def test_every_registered_card_names_a_paper_of_the_catalogue(catalogue):
 
     for registry in (EXPRESSION, ENCODERS):
         for name in registry:
-            assert registry.get(name).card.paper in catalogue.papers, name
+            card = registry.get(name).card
+            # Some foundation models have no record yet; their cards say what to cite.
+            assert card.paper in catalogue.papers or (not card.paper and card.reference), name

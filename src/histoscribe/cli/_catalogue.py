@@ -44,7 +44,7 @@ def load(records: Path | None, *, collect: bool = False) -> Catalogue:
 
 def cards_of(run: RunRecord) -> Iterable[str]:
     """Name the papers behind a run: that of its method, unless it is a control, and those of its encoder's parts."""
-    from histoscribe.encoders import ENCODERS
+    from histoscribe.encoders import ENCODERS, split_names
     from histoscribe.methods import EXPRESSION
 
     if run.method in EXPRESSION:
@@ -52,9 +52,9 @@ def cards_of(run: RunRecord) -> Iterable[str]:
         # A control stands in the paper's table of baselines; that it runs says nothing about the paper's own work.
         if not card.control:
             yield card.paper
-    for part in run.encoder.split("+"):
-        name = part.partition("@")[0]
-        if name in ENCODERS and not (card := ENCODERS.get(name).card).control:
+    for part in split_names(run.encoder):
+        name = part.partition("@")[0].partition("[")[0]
+        if name in ENCODERS and (card := ENCODERS.get(name).card).paper and not card.control:
             yield card.paper
 
 

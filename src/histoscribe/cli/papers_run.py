@@ -33,8 +33,11 @@ class Plan(NamedTuple):
     preset: str | None = None
 
 
-def implemented() -> dict[str, list[Plan]]:
-    """Return each paper that a registered method or encoder names, with the ways to run it."""
+def implemented(*, fetched: bool = False) -> dict[str, list[Plan]]:
+    """Return each paper that a registered method or encoder names, with the ways to run it.
+
+    Encoders whose weights have to be fetched count only if `fetched`: whether they run differs between machines.
+    """
     from histoscribe.encoders import ENCODERS
     from histoscribe.methods import EXPRESSION
 
@@ -45,8 +48,10 @@ def implemented() -> dict[str, list[Plan]]:
         preset = _PRESET if _PRESET in method.presets else None
         found.setdefault(method.card.paper, []).append(Plan(name, _encoder_of(method), method.card.control, preset))
     for name in ENCODERS:
-        card = ENCODERS.get(name).card
-        found.setdefault(card.paper, []).append(Plan(_METHOD, name, card.control))
+        member = ENCODERS.get(name)
+        card, ours = member.card, not member.takes_weights
+        if card.paper and (ours or (fetched and card.loads)):
+            found.setdefault(card.paper, []).append(Plan(_METHOD, name, card.control))
     return found
 
 
@@ -64,9 +69,9 @@ def plan(key: str) -> Plan:
     """
     from histoscribe.core.errors import DataError
 
-    ways = implemented()
+    ways = implemented(fetched=True)
     if key not in ways:
-        msg = f"nothing of {key!r} is implemented here. These run: {', '.join(sorted(ways))}."
+        msg = f"nothing of {key!r} is implemented here. These run: {', '.join(sorted(implemented()))}."
         raise DataError(msg)
     encoders = {way for way in ways[key] if way.method == _METHOD and way.encoder != _ENCODER}
     # Of several methods that name one paper, the one whose name comes first without a preset: the plain one.

@@ -13,6 +13,7 @@ __all__ = [
     "ScaleError",
     "SlideError",
     "StorageError",
+    "WeightsError",
 ]
 
 
@@ -54,3 +55,7 @@ class RegistryError(HistoScribeError):
 
 class StorageError(HistoScribeError):
     """The disk is full or a place cannot be written."""
+
+
+class WeightsError(HistoScribeError):
+    """An encoder's weights are missing, damaged, of another network, or may not be used."""

@@ -38,7 +38,7 @@ class Concatenation(Encoder):
         self.card = Card(
             name="+".join(card.name for card in cards),
             summary=f"{' and '.join(card.name for card in cards)} side by side.",
-            paper=cards[0].paper,
+            paper=next((card.paper for card in cards if card.paper), ""),
             licence=" AND ".join(dict.fromkeys(card.licence for card in cards)),
             control=all(card.control for card in cards),
             gated=any(card.gated for card in cards),

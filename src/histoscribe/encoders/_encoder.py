@@ -29,11 +29,13 @@ class Encoder(ABC):
         Number of features.
     tile_px
         Side of the tiles it expects, px.
+    takes_weights
+        Whether making one takes ``weights=``, because the package does not hold them.
 
     Parameters
     ----------
     threads
-        Threads of the computation; default `default_threads`. They never change the result.
+        Threads of the computation; default `default_threads`. They change at most the last bits of the result.
     device
         ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where the encoder can use it and there is one.
     """
@@ -41,6 +43,7 @@ class Encoder(ABC):
     card: Card
     dim: int
     tile_px: int = 224
+    takes_weights: bool = False
 
     def __init__(self, *, threads: int | None = None, device: Device = "auto") -> None:
         self.threads = threads or default_threads()
@@ -51,11 +54,11 @@ class Encoder(ABC):
         """Encode ``(b, 3, tile_px, tile_px)`` uint8 RGB tiles into ``(b, dim)`` float32.
 
         The encoder's own transform (scaling, normalisation) happens inside. A tile's features do not depend on the
-        other tiles of its batch.
+        other tiles of its batch; where a library sums in another order for another batch, the last bits may.
         """
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
-        """Encode tiles into ``(b, dim, h, w)`` float32 feature maps, for the poolings ``[gridK]`` and ``[centreK]``.
+        """Encode tiles into ``(b, map_dim, h, w)`` float32 maps, for ``[gridK]``, ``[centreK]`` and ``[mean]``.
 
         Raises
         ------
@@ -66,6 +69,22 @@ class Encoder(ABC):
             f"encoder {self.card.name!r} gives one vector for a tile and no feature map, so it cannot be pooled "
             "otherwise. Use it without brackets."
         )
+        raise RegistryError(msg)
+
+    @property
+    def map_dim(self) -> int:
+        """Length of a feature map's cell."""
+        return self.dim
+
+    def class_and_mean(self, tiles: np.ndarray) -> np.ndarray:
+        """Encode tiles into ``(b, 2, map_dim)`` float32: class token and mean of the map, for ``[class]`` and both.
+
+        Raises
+        ------
+        RegistryError
+            If this encoder has none.
+        """
+        msg = f"encoder {self.card.name!r} has no class token, so [class] and [class+mean] cannot be. Use [mean]."
         raise RegistryError(msg)
 
     @abstractmethod

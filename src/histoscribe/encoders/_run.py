@@ -64,9 +64,9 @@ def encode(
     cache
         Folder of the cache; default `HISTOSCRIBE_CACHE` or the user's cache folder.
     batch_size
-        Tiles that are computed and kept together; with the encoders of this package it does not change the result.
+        Tiles that are computed and kept together; it changes no result on a CPU, and some last bits on a GPU.
     threads
-        Threads of an encoder that is given by name; they do not change the result either.
+        Threads of an encoder that is given by name; they change at most the last bits of the result.
     show
         Show progress, rate and time left; default where stderr is a terminal.
 

@@ -12,7 +12,7 @@ from histoscribe.core.errors import CoordinateError, DataError
 from histoscribe.core.features import Features
 from histoscribe.core.files import atomic_path, cache_dir, digest
 from histoscribe.core.grid import TileGrid
-from histoscribe.encoders import encode_surround, grid_side, split_name
+from histoscribe.encoders import encode_surround, grid_side, split_name, split_names
 from histoscribe.tiles import read_tiles
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def surround(section: Section, spec: FeatureSpec, *, k: int) -> tuple[np.ndarray
 
     The encoder is the section's own, without its token pooling; tiles have the smallest side.
     """
-    base = "+".join(split_name(part)[0] for part in spec.encoder.split("+"))
+    base = "+".join(split_name(part)[0] for part in split_names(spec.encoder))
     found = encode_surround(section, base, k=k)
     return found.features, found.inside
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import metadata, version
 from typing import TYPE_CHECKING
 
-from histoscribe.encoders import ENCODERS
+from histoscribe.encoders import ENCODERS, split_name, split_names
 from histoscribe.methods import EXPRESSION
 from histoscribe.reports._words import Text
 
@@ -35,5 +35,7 @@ def papers(facts: Facts) -> list[tuple[Text, str]]:
     found = []
     if facts.method in EXPRESSION:
         found.append((Text("cite_method", name=facts.method), EXPRESSION.get(facts.method).card.paper))
-    parts = [part for part in facts.encoder.split("+") if part in ENCODERS]
-    return found + [(Text("cite_encoder", name=part), ENCODERS.get(part).card.paper) for part in parts]
+    parts = [base for part in split_names(facts.encoder) if (base := split_name(part)[0]) in ENCODERS]
+    cards = {part: ENCODERS.get(part).card for part in parts}
+    # A foundation model that the catalogue does not know says itself what to cite.
+    return found + [(Text("cite_encoder", name=p), c.paper or getattr(c, "reference", "")) for p, c in cards.items()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from histoscribe.core.grid import TileGrid
-from histoscribe.encoders import split_name
+from histoscribe.encoders import split_name, split_names
 from histoscribe.methods import EXPRESSION
 from histoscribe.methods.train import prepare
 from histoscribe.testing._feature_sections import make_feature_sections
@@ -82,7 +82,7 @@ def _encoded_study(encoder: str, sides_um: tuple[float, ...]) -> tuple[Section, 
 
 def _quick(encoder: str) -> str:
     """Put colour statistics in place of each network, with the same pooling: a check must not take minutes."""
-    poolings = [split_name(part)[1:] for part in encoder.split("+")]
+    poolings = [split_name(part)[1:] for part in split_names(encoder)]
     return "+".join(dict.fromkeys(f"colour[{kind}{k}]" if kind else "colour" for kind, k in poolings))
 
 

@@ -135,7 +135,11 @@ def test_one_donor_gets_no_interval_and_the_notes_say_so(sections, predict):
 
 
 def test_a_control_that_wins_is_said_before_everything_else(sections, predict):
-    twin = sections[0].replace(name="twin", donor="twin")
+    # Twice the counts: the same expression everywhere, and yet no copy, which would be refused.
+    table = sections[0].table.copy()
+    table.layers[keys.COUNTS] = table.layers[keys.COUNTS] * 2
+    table.obs[keys.DEPTH] *= 2
+    twin = sections[0].replace(table=table, name="twin", donor="twin")
     result = evaluate(predict(sections[0], noise=30.0), sections[0], training=[twin])
     assert result.notes[0].startswith("The control array-knn (position alone) beats toy: pcc_gene 0.")
     good = evaluate(predict(sections[0], noise=0.1), sections[0], training=[twin])

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from anndata import AnnData
 from PIL import Image
 
-from histoscribe.bench import identity
-from histoscribe.bench.identity import check_split, check_splits, find_duplicates
+from histoscribe.bench import evaluate, identity
+from histoscribe.bench.identity import check_split, check_splits, find_duplicates, refuse_twins
 from histoscribe.bench.splits import Split, leave_one_donor_out, leave_one_section_out
 from histoscribe.core import keys
 from histoscribe.core.errors import LeakError
@@ -196,6 +196,19 @@ def test_the_splits_of_a_benchmark_are_checked_once_for_all(one, other, rng, mon
     monkeypatch.setattr(identity, "find_duplicates", lambda s: calls.append(s) or [])
     check_splits(leave_one_donor_out(sections), sections)
     assert calls == [sections]
+
+
+def test_a_section_that_was_trained_on_under_another_name_is_not_scored(one, other, rng):
+    twin = shuffled(one, rng)
+    with pytest.raises(LeakError, match=r"'twin' was itself trained on, as 'synthetic-1' \(100% of it\)"):
+        refuse_twins(twin, [other, one])
+    refuse_twins(twin, [other, other.replace(name="twin")])
+
+
+def test_evaluate_refuses_a_training_section_under_another_name(one, other, rng, predict):
+    twin = shuffled(one, rng)
+    with pytest.raises(LeakError, match="was itself trained on, as"):
+        evaluate(predict(twin, training=[one, other]), twin, training=[one, other])
 
 
 @pytest.mark.shared

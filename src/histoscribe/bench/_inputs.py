@@ -11,6 +11,7 @@ from anndata import AnnData, read_h5ad
 
 from histoscribe.bench._match import match, ours
 from histoscribe.bench._scoring import Case
+from histoscribe.bench.identity import refuse_twins
 from histoscribe.bench.training import relation, training_entries, training_from_prediction
 from histoscribe.core.errors import DataError, HistoScribeError
 from histoscribe.core.section import Section
@@ -100,6 +101,7 @@ def make_case(
     matched = match(prediction, section)
     scored, entries = matched.section, training_entries(prediction)
     related = relation(scored, entries, training[0])
+    refuse_twins(scored, training[0])
     context = Context(
         depth=scored.depth,
         xy_um=scored.xy_um,

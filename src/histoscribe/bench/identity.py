@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from histoscribe.bench.splits import Split
     from histoscribe.core.section import Section
 
-__all__ = ["Duplicate", "check_split", "check_splits", "find_duplicates"]
+__all__ = ["Duplicate", "check_split", "check_splits", "find_duplicates", "refuse_twins"]
 
 Reason = Literal["known", "counts", "counts without names", "positions", "pixels", "image"]
 #: Fewer identical observations than these can be chance.
@@ -147,6 +147,26 @@ def check_splits(splits: Iterable[Split], sections: Sequence[Section]) -> None:
     for split in splits if duplicates else ():
         if split.apart != "region of one section":
             check_split(split.train, split.test, duplicates=duplicates, donors=split.apart == "donor")
+
+
+def refuse_twins(test: Section, training: Sequence[Section]) -> None:
+    """Refuse to score a section that a model was trained on under another name.
+
+    Raises
+    ------
+    LeakError
+        Naming the training section and how it was recognised.
+    """
+    # Names of the two sides may be the same, and name nothing then.
+    named = [test.replace(name="test"), *(s.replace(name=f"{s.name} #{i}") for i, s in enumerate(training))]
+    twins = {d.second.rpartition(" #")[0]: d for d in reversed(find_duplicates(named)) if d.first == "test"}
+    if twins:
+        shares = [f"{name!r}{'' if d.share is None else f' ({d.share:.0%} of it)'}" for name, d in twins.items()]
+        msg = (
+            f"section {test.name!r} was itself trained on, as {', '.join(shares)}, so its score says nothing. Evaluate "
+            "on a section that the model never saw."
+        )
+        raise LeakError(msg)
 
 
 def _known(sections: Sequence[Section]) -> list[Duplicate]:

@@ -59,10 +59,13 @@ def test_forbidden_names_and_features_come_back(tmp_path):
     made = make_section(size_um=500.0)
     made = encode(tile(made, [56.0, 112.0]), "colour")
     made.table.obsm["X_a+b"] = np.arange(made.n_obs)[:, None] * np.ones(2)
+    made.table.obs["region"] = "core"
     made.table.obs["T cell/CD8"], made.table.obs["t cell/cd8"] = 1.5, 2.5
     made.table.uns["T cell/CD8 colors"] = np.array(["#000000"])
     found = read("spatialdata", write(made, tmp_path / "a.zarr"))
     assert found.table.obs[["T cell/CD8", "t cell/cd8"]].iloc[0].tolist() == [1.5, 2.5]
+    assert found.table.obs.columns.tolist() == made.table.obs.columns.tolist()
+    assert set(found.table.obs["region"]) == {"core"}
     np.testing.assert_array_equal(found.table.obsm["X_a+b"], made.table.obsm["X_a+b"])
     assert found.table.uns["T cell/CD8 colors"].tolist() == ["#000000"]
     assert Features.of(found.table).spec == Features.of(made.table).spec

@@ -38,7 +38,7 @@ def encode(
     """
     from histoscribe.cli._parse import sizes
     from histoscribe.encoders import make_encoder
-    from histoscribe.io import read_specs
+    from histoscribe.io import read_specs, write
     from histoscribe.methods.train import prepare
 
     sides = sizes(size_um)
@@ -50,7 +50,8 @@ def encode(
     seconds = time.perf_counter() - start
     for section, target in zip(encoded, targets, strict=True):
         if target is not None:
-            _write(section, target)
+            # Tiles and roles are in the file: what is read from it goes on from here.
+            write(section, target, "h5ad", overwrite=True)
     summaries = [_summary(section, encoder, target) for section, target in zip(encoded, targets, strict=True)]
     if as_json:
         typer.echo(json.dumps({"encoder": encoder, "seconds": round(seconds, 3), "sections": summaries}))
@@ -74,22 +75,6 @@ def _targets(sections: list[Section], out: Path | None) -> list[Path | None]:
             raise DataError(msg)
         return [out]
     return [out / f"{section.name.replace('/', '_')}.h5ad" for section in sections]
-
-
-def _write(section: Section, path: Path) -> None:
-    from histoscribe.core import keys
-    from histoscribe.core.files import atomic_path
-
-    # The file alone must say where its pixels are and what a px is.
-    section.table.uns[keys.UNS] |= {
-        "kind": "features",
-        "section": section.name,
-        "donor": section.donor,
-        "mpp": section.mpp,
-        "slide": str(section.slide.path) if section.slide is not None else "",
-    }
-    with atomic_path(path) as temporary:
-        section.table.write_h5ad(temporary)
 
 
 def _summary(section: Section, encoder: str, target: Path | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from histoscribe.io._table_names import allow_names
 from histoscribe.io._write import refuse_existing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from anndata import AnnData
     from spatialdata import SpatialData
@@ -157,20 +157,25 @@ def _table(table: AnnData, section: Section) -> AnnData:
 
     # A reduced image for scanpy is not needed beside the image itself.
     table.uns = {k: v for k, v in table.uns.items() if k not in ("spatial", "spatialdata_attrs")}
-    table.obs = table.obs.drop(columns=[c for c in (REGION, INSTANCE) if c in table.obs])
-    lost = [c for c in (REGION, INSTANCE) if c in section.table.obs]
-    if lost:
-        msg = f"section {section.name!r} has an obs column {lost[0]!r}, which SpatialData needs itself. Rename it."
-        raise DataError(msg)
     allow_names(table)
-    table.obs[REGION] = pd.Categorical(["observations"] * table.n_obs)
-    table.obs[INSTANCE] = table.obs_names.to_numpy().astype(str)
+    # The observations' own columns keep their names.
+    region, instance = (_free(name, table.obs.columns) for name in (REGION, INSTANCE))
+    table.obs[region] = pd.Categorical(["observations"] * table.n_obs)
+    table.obs[instance] = table.obs_names.to_numpy().astype(str)
     try:
-        return TableModel.parse(table, region="observations", region_key=REGION, instance_key=INSTANCE)
+        return TableModel.parse(table, region="observations", region_key=region, instance_key=instance)
     except (ValueError, TypeError) as err:
         why = " ".join(str(err).split())[:300]
         msg = f"section {section.name!r} cannot become a SpatialData table ({why}). Rename or drop what is named there."
         raise DataError(msg) from err
+
+
+def _free(name: str, taken: Iterable[Any]) -> str:
+    """Return `name`, numbered where a column of that name exists in any case."""
+    folded = {str(t).casefold() for t in taken}
+    return next(
+        n for i in range(len(folded) + 1) if (n := name if not i else f"{name}_{i + 1}").casefold() not in folded
+    )
 
 
 def _shapes(section: Section, frames: dict[str, Any]) -> Any:

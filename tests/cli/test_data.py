@@ -64,7 +64,9 @@ def test_fetch_shows_the_licence_brings_the_files_and_says_how_to_read_them(hist
 
 
 def test_a_dry_run_lists_files_and_downloads_none(histoscribe, toy):
-    assert "A1.tsv" in histoscribe("data", "fetch", "toy", "--dry-run", "--sample", "A*").out
+    said = histoscribe("data", "fetch", "toy", "--dry-run", "--sample", "A*").out
+    assert "13 B  A1.tsv" in said
+    assert "1 files of 1 samples, 13 B; nothing was downloaded" in said
     body = json.loads(histoscribe("data", "fetch", "toy", "--dry-run", "--json").out)
     assert [f["path"] for f in body["files"]] == ["A1.tsv", "B1.tsv"]
     assert not toy.exists()

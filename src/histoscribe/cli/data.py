@@ -190,7 +190,7 @@ def fetch(
         typer.echo(f"{entry.title}\nlicence: {entry.licence} (source: {entry.licence_source})")
         if entry.paper:
             typer.echo(f"cite: {entry.paper} (histoscribe papers show {entry.paper})")
-    plan = _plan(entry, _choice(parts, sample, where, everything=everything, revision=revision))
+    plan = _plan(entry, _choice(parts, sample, where, everything=everything, revision=revision)).with_sizes()
     if dry_run:
         _show_plan(plan, target, as_json=as_json)
         return
@@ -211,21 +211,21 @@ def fetch(
 
 
 def _known_size(plan: Plan) -> str:
-    unknown = f" and {plan.unknown} files whose size the source will say" if plan.unknown else ""
-    return f"{_size(plan.size)}{unknown}"
+    unknown = f"{plan.unknown} of unknown size" if plan.unknown else ""
+    return ", ".join(filter(None, (_size(plan.size) if plan.size or not plan.unknown else "", unknown)))
 
 
 def _show_plan(plan: Plan, target: Path, *, as_json: bool) -> None:
     if as_json:
         files = [
-            {"path": i.path, "part": i.part, "sample": i.sample, "bytes": i.remote.size, "unpacked": i.archive}
+            {"path": i.path, "part": i.part, "sample": i.sample, "bytes": i.size, "unpacked": i.archive}
             for i in plan.items
         ]
         body = {"id": plan.data_set.id, "folder": str(target), "revision": plan.revision, "bytes": plan.size}
         typer.echo(json.dumps(body | {"unknown": plan.unknown, "files": files}, ensure_ascii=False, indent=2))
         return
     for item in plan.items:
-        size = "size not known" if item.remote.size is None else _size(item.remote.size)
+        size = "size not known" if item.size is None else _size(item.size)
         typer.echo(f"{size:>15}  {item.path}{' (is unpacked)' if item.archive else ''}")
     typer.echo(f"{len(plan.items)} files of {len(plan.samples)} samples, {_known_size(plan)}; nothing was downloaded")
 

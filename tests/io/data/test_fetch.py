@@ -297,3 +297,8 @@ def test_a_damaged_archive_is_downloaded_anew_by_the_next_run(get, toy, server, 
     server.files["/spots.zip"].content = good
     get(toy)
     assert (tmp_path / "toy/spots/A1.tsv").read_bytes() == b"spots A1"
+
+
+def test_a_size_that_no_server_says_stays_unknown(toy, tmp_path, transfer):
+    plan = plan_files(toy, Choice(), scratch=tmp_path).with_sizes(transfer)  # the toy's server knows no HEAD
+    assert (plan.size, plan.unknown) == (0, len(plan.items))

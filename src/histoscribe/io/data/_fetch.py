@@ -117,9 +117,9 @@ def fetch(
         run.check, run.again, run.accept_changed = check, again, accept_changed
         run.finish_interrupted()
         todo = [item for item in plan.items if not run.present(item)]
-        big = sum(item.remote.size or 0 for item in todo) >= 10e6
+        big = sum(item.size or 0 for item in todo) >= 10e6
         unit, scale = ("MB", 1e6) if big else ("kB", 1e3)
-        total = int(sum(item.remote.size or 0 for item in todo) / scale)
+        total = int(sum(item.size or 0 for item in todo) / scale)
         try:
             with progress(f"fetching {plan.data_set.id}", total, unit=unit, show=show) as advance:
                 steps = _Steps(advance, scale)

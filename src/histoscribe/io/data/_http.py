@@ -17,7 +17,7 @@ from histoscribe.core.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["OutOfRangeError", "TransientError", "open_url", "plain_url"]
+__all__ = ["OutOfRangeError", "TransientError", "announced_size", "open_url", "plain_url"]
 
 _MAX_REDIRECTS = 8
 #: Answers that may be better in a moment: RFC 9110 and what object stores send while they are busy.
@@ -77,8 +77,23 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
+def announced_size(url: str, *, headers: Mapping[str, str], timeout: float) -> int | None:
+    """Ask for a file's size without its content; None where the server does not say, whatever the reason.
+
+    Only for what is shown to a user: the download itself believes its own answer.
+    """
+    try:
+        with open_url(url, headers=headers, timeout=timeout, method="HEAD") as response:
+            length = response.headers.get("Content-Length", "")
+    except (TransientError, OutOfRangeError, DataError):
+        return None
+    return int(length) if length.isdigit() else None
+
+
 @contextmanager
-def open_url(url: str, *, headers: Mapping[str, str], timeout: float, hint: str = "") -> Iterator[Any]:
+def open_url(
+    url: str, *, headers: Mapping[str, str], timeout: float, hint: str = "", method: str = "GET"
+) -> Iterator[Any]:
     """Open `url`; the block gets the response, whose `status` is 200 or 206.
 
     Parameters
@@ -91,6 +106,8 @@ def open_url(url: str, *, headers: Mapping[str, str], timeout: float, hint: str 
         Seconds without a single byte after which the connection counts as stalled.
     hint
         What to do where access is refused (401, 403).
+    method
+        GET or HEAD.
 
     Raises
     ------
@@ -105,7 +122,9 @@ def open_url(url: str, *, headers: Mapping[str, str], timeout: float, hint: str 
         msg = f"{url!r} is no http(s) address. Give one that begins with https://."
         raise DataError(msg)
     # As stored, please: a length and a range of a compressed answer would be those of another file.
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity", "User-Agent": "histoscribe"})
+    request = urllib.request.Request(
+        url, headers={"Accept-Encoding": "identity", "User-Agent": "histoscribe"}, method=method
+    )
     for name, value in headers.items():
         request.add_header(name, value)
     opener = urllib.request.build_opener(_Redirects())

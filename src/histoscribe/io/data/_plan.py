@@ -5,13 +5,15 @@ from __future__ import annotations
 import fnmatch
 import io
 import re
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from histoscribe.core.errors import DataError
 from histoscribe.core.registry import did_you_mean
 from histoscribe.io.data._archive import safe_name
 from histoscribe.io.data._download import Remote, Transfer, download
+from histoscribe.io.data._http import announced_size
 from histoscribe.io.data._hub import Hub, HubFile
 from histoscribe.io.data._unpack import Place
 
@@ -67,6 +69,8 @@ class Item:
         True where it is unpacked and not kept.
     into, places, password
         How it is unpacked.
+    announced
+        Bytes that the server announces where the registry knows none: for display, nothing is checked against it.
     """
 
     path: str
@@ -77,6 +81,12 @@ class Item:
     into: str = ""
     places: tuple[Place, ...] = ()
     password: str | None = None
+    announced: int | None = None
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, as far as is known."""
+        return self.remote.size if self.remote.size is not None else self.announced
 
 
 @dataclass(frozen=True)
@@ -94,12 +104,25 @@ class Plan:
     @property
     def size(self) -> int:
         """Bytes of the files whose size is known."""
-        return sum(item.remote.size or 0 for item in self.items)
+        return sum(item.size or 0 for item in self.items)
 
     @property
     def unknown(self) -> int:
         """Number of files whose size is not known."""
-        return sum(item.remote.size is None for item in self.items)
+        return sum(item.size is None for item in self.items)
+
+    def with_sizes(self, transfer: Transfer | None = None) -> Plan:
+        """Return the plan with the sizes that servers announce for files of which the registry knows none."""
+        timeout = min(10.0, (transfer or Transfer()).timeout_s)
+
+        def ask(item: Item) -> Item:
+            if item.size is not None:
+                return item
+            size = announced_size(item.remote.url, headers=item.remote.headers, timeout=timeout)
+            return replace(item, announced=size)
+
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            return replace(self, items=tuple(pool.map(ask, self.items)))
 
 
 def plan_files(data_set: DataSet, choice: Choice, *, scratch: Path, transfer: Transfer | None = None) -> Plan:

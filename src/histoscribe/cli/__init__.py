@@ -21,6 +21,7 @@ COMMANDS = {
     "encode": "encode:encode",
     "fit": "fit:fit",
     "predict": "predict:predict",
+    "deconvolve": "deconvolve:deconvolve",
     "evaluate": "evaluate:evaluate",
     "report": "report:report",
 }

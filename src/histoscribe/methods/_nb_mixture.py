@@ -13,7 +13,8 @@ What the released fits lack, and why more steps of them give worse proportions:
   update); the optimum in v is then unique and is the end of the fit, whatever the number of steps;
 - a scale. Each gene's factors sum to 0 over layers, and a layer's mean over genes is taken out (it is depth); what is
   left has a small standard deviation, sqrt(lambda) / 50: where observations differ much in composition (small lambda),
-  layers may as well, so a difference between layers is read as composition unless counts say otherwise.
+  layers may as well, so a difference between layers is read as composition unless counts say otherwise. It is never
+  larger than the scatter that a fit of composition alone leaves unexplained.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from scipy.special import digamma, gammaln
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FACTOR_SD", "MixtureFit", "fit_mixture", "nb_loglik", "platform_log_ratio"]
+__all__ = ["FACTOR_SD", "PLATFORM_SD", "MixtureFit", "fit_mixture", "layer_scale", "nb_loglik", "platform_log_ratio", "scatter"]
 
 #: Standard deviation of a log factor per square root of lambda; chosen on heart ISS and on POLARIS's simulation.
 FACTOR_SD = 1 / 50
@@ -137,6 +138,21 @@ def platform_log_ratio(counts: np.ndarray, profiles: np.ndarray) -> np.ndarray:
     return ratio - np.median(ratio)
 
 
+def layer_scale(counts: np.ndarray, without: MixtureFit, layers: np.ndarray, dispersion: np.ndarray) -> float:
+    """Return the standard deviation of log layer factors for a section whose fit without layers is `without`.
+
+    sqrt(lambda) / 50, or the scatter of log observed over fitted counts per layer and gene (less what counting alone
+    makes, robustly) where that is smaller: what composition explains leaves nothing to layers. At least 0.005.
+    """
+    members = (np.arange(layers.max() + 1)[:, None] == layers).astype(float)  # (l, n)
+    fitted = members @ without.mean + 0.5
+    ratio = np.log((members @ counts + 0.5) / fitted)
+    ratio -= ratio.mean(0)
+    ratio -= np.median(ratio, axis=1, keepdims=True)
+    excess = scatter(ratio) ** 2 - float(np.median(dispersion / fitted))
+    return float(np.clip(np.sqrt(max(excess, 0.0)), 0.005, FACTOR_SD * np.sqrt(without.strength)))
+
+
 def fit_mixture(
     counts: np.ndarray,
     profiles: np.ndarray,
@@ -145,7 +161,7 @@ def fit_mixture(
     layers: np.ndarray | None = None,
     noise: bool = False,
     gene_factors: bool = True,
-    layer_sd: float | None = None,
+    layer_sd: float = 0.05,
     max_iter: int = 300,
     tolerance: float = 2e-3,
     watch: Callable[[np.ndarray], None] | None = None,
@@ -167,7 +183,7 @@ def fit_mixture(
     gene_factors
         False to trust the reference's profiles as they are.
     layer_sd
-        Standard deviation of the log layer factors; None for sqrt(lambda) / 50.
+        Standard deviation of the log layer factors; see `layer_scale`.
     max_iter, tolerance
         The fit ends when a step changes the proportions by less than `tolerance` of their distance from equal shares
         (root mean squares).
@@ -175,7 +191,8 @@ def fit_mixture(
         Called with the proportions after each step; for studies of convergence.
     """
     state = _State(_Problem(counts, profiles, dispersion), layers, noise=noise)
-    state.platform = gene_factors and bool(_scatter(platform_log_ratio(counts, profiles)) > PLATFORM_SD)
+    state.unexplained = max(scatter(platform_log_ratio(counts, profiles)), 0.01)
+    state.platform = gene_factors and state.unexplained > PLATFORM_SD
     before, stopped, step = state.proportions(), "max_iter", 0
     for step in range(1, max_iter + 1):
         state.move_amounts()
@@ -207,7 +224,7 @@ def fit_mixture(
     )
 
 
-def _scatter(values: np.ndarray) -> float:
+def scatter(values: np.ndarray) -> float:
     """Return a standard deviation that a few genes cannot move: 1.48 times the median distance from the median."""
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
@@ -230,7 +247,8 @@ class _State:
         self.n_layers = int(self.layers.max()) + 1
         self.log_v = np.log(problem.x.sum(1))[:, None] + np.log(start)
         self.u, self.T, self.log_noise = np.zeros(g), np.zeros((self.n_layers, g)), np.zeros(g)
-        self.strength, self.platform, self.gene_sd = _START_STRENGTH, False, 1.0
+        self.strength, self.platform, self.gene_sd, self.unexplained = _START_STRENGTH, False, 1.0, 1.0
+        self.last_step, self.damping = np.zeros_like(self.log_v), np.ones((n, 1))
         self.hessian = np.zeros((n, len(start), len(start)))
 
     def factors(self) -> np.ndarray:
@@ -267,7 +285,11 @@ class _State:
         self._add_prior(gradient, hessian)
         step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
         step /= np.maximum(np.abs(step).max(1, keepdims=True), 1.0)
-        self.log_v = self.log_v + step
+        # At few counts the expected information is below the true curvature: a step that turns back is shortened.
+        turned = (step * self.last_step).sum(1, keepdims=True) < 0
+        self.damping = np.where(turned, self.damping / 2, np.minimum(self.damping * 1.2, 1.0))
+        self.last_step = step
+        self.log_v = self.log_v + self.damping * step
         self.log_v = np.maximum(self.log_v, self.log_v.max(1, keepdims=True) - _FLOOR)
         self.hessian = hessian
 
@@ -303,7 +325,7 @@ class _State:
         target = np.clip(decided / (2 * divergence + 1e-9), *_STRENGTHS)
         self.strength = float(np.sqrt(self.strength * target))
 
-    def move_factors(self, *, genes: bool, layer_sd: float | None) -> None:
+    def move_factors(self, *, genes: bool, layer_sd: float) -> None:
         """Take one Newton step in the gene factors and one in the layer factors."""
         if not genes and self.n_layers == 1:
             return
@@ -316,7 +338,7 @@ class _State:
             self._move_layers(members @ gradient, members @ information, layer_sd)
 
     def _move_genes(self, gradient: np.ndarray, information: np.ndarray) -> None:
-        small = FACTOR_SD * np.sqrt(self.strength)
+        small = min(FACTOR_SD * np.sqrt(self.strength), self.unexplained)
         sd = self.gene_sd if self.platform else small
         curvature = information + 1 / sd**2
         self.u = self.u + np.clip((gradient - self.u / sd**2) / curvature, -1, 1)
@@ -326,8 +348,7 @@ class _State:
         # Evidence update: factors as found, and what the counts leave open.
         self.gene_sd = max(float(np.sqrt(np.mean(self.u**2 + 1 / curvature))), small)
 
-    def _move_layers(self, gradient: np.ndarray, information: np.ndarray, layer_sd: float | None) -> None:
-        sd = FACTOR_SD * np.sqrt(self.strength) if layer_sd is None else layer_sd
+    def _move_layers(self, gradient: np.ndarray, information: np.ndarray, sd: float) -> None:
         curvature = information + 1 / sd**2
         self.T = self.T + np.clip((gradient - self.T / sd**2) / curvature, -1, 1)
         # Each gene's factors sum to 0: the nearest such point in the metric of the curvature.

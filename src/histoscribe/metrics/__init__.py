@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from histoscribe.core.registry import Registry
 from histoscribe.metrics._metric import Context, Metric, Score
+from histoscribe.metrics.composition import COMPOSITION_METRICS
 from histoscribe.metrics.correlation import depth_partial_pcc_gene, pcc_gene, pcc_spot, remove_depth, spearman_gene
 from histoscribe.metrics.error import r2_train_mean, variance_ratio
 from histoscribe.metrics.intervals import interval_coverage
@@ -12,6 +13,7 @@ from histoscribe.metrics.reliability import MIN_RELIABILITY, reliability
 from histoscribe.metrics.spatial import morans_i
 
 __all__ = [
+    "COMPOSITION_METRICS",
     "METRICS",
     "MIN_RELIABILITY",
     "PUBLISHED",

@@ -76,7 +76,7 @@ class Metric:
         One sentence for tables.
     axis
         What one value is of: ``"gene"`` (computed across observations), ``"spot"`` (an observation, computed across
-        genes) or ``"section"`` (one number).
+        genes or cell types), ``"type"`` (a cell type, across observations) or ``"section"`` (one number).
     low, high
         Range.
     direction
@@ -100,7 +100,7 @@ class Metric:
 
     name: str
     summary: str
-    axis: Literal["gene", "spot", "section"]
+    axis: Literal["gene", "spot", "section", "type"]
     low: float
     high: float
     direction: Literal["higher", "lower", "nearer"]

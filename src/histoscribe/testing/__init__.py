@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from histoscribe.testing._check_deconvolver import DECONVOLVER_CHECKS, check_deconvolver
 from histoscribe.testing._check_encoder import ENCODER_CHECKS, check_encoder
 from histoscribe.testing._check_method import METHOD_CHECKS, check_method
 from histoscribe.testing._check_reader import READER_CHECKS, check_reader
 from histoscribe.testing._check_writer import WRITER_CHECKS, check_writer
+from histoscribe.testing._composition import PlantedSpots, make_spots
 from histoscribe.testing._feature_sections import FEATURES, make_feature_sections
 from histoscribe.testing._genes import CLASSES, DEFAULT_GENES
 from histoscribe.testing._plant import plant_on_features
@@ -19,6 +21,7 @@ from histoscribe.testing._write_hest_bench import write_hest_bench
 
 __all__ = [
     "CLASSES",
+    "DECONVOLVER_CHECKS",
     "DEFAULT_GENES",
     "ENCODER_CHECKS",
     "FEATURES",
@@ -28,7 +31,9 @@ __all__ = [
     "WRITER_CHECKS",
     "ArraySlide",
     "ContractError",
+    "PlantedSpots",
     "Truth",
+    "check_deconvolver",
     "check_encoder",
     "check_method",
     "check_reader",
@@ -36,6 +41,7 @@ __all__ = [
     "make_donors",
     "make_feature_sections",
     "make_section",
+    "make_spots",
     "plant_on_features",
     "write_hest_bench",
     "write_visium",

@@ -25,7 +25,7 @@ class Polaris(Deconvolver):
     Parameters
     ----------
     layer_sd
-        Standard deviation of the log layer factors; None for sqrt(lambda) / 50, see `_nb_mixture`. The paper's is 1.
+        Standard deviation of the log layer factors; None for that of `_nb_mixture.layer_scale`. The paper's is 1.
     max_genes
         Most genes that are used.
     held_out
@@ -57,30 +57,26 @@ class Polaris(Deconvolver):
         self.held_out = held_out
 
     def _deconvolve(self, mixture: Mixture, *, rng: Generator) -> Composed:
-        from histoscribe.methods._nb_mixture import fit_mixture
+        from histoscribe.methods._nb_mixture import fit_mixture, layer_scale
 
         arguments = (mixture.counts, mixture.reference.profiles, mixture.reference.dispersion)
-        with_layers = mixture.layers is not None and len(mixture.layer_names) > 1
-        layers: dict[str, Any] = {"layers": mixture.layers, "layer_sd": self.layer_sd} if with_layers else {}
-        fit = fit_mixture(*arguments, **layers)
-        facts = facts_of(fit) | {"n_layers": len(mixture.layer_names)}
-        # One seed for both: the same counts are held out.
+        # One seed for both fits: the same counts are held out.
         seed = int(rng.integers(2**31))
-        if self.held_out > 0:
-            facts["heldout_loglik"] = held_out_loglik(
-                mixture, np.random.default_rng(seed), share=self.held_out, **layers
-            )
-        if with_layers:
-            without = fit_mixture(*arguments)
-            compared = facts_of(without)
-            if self.held_out > 0:
-                compared["heldout_loglik"] = held_out_loglik(
-                    mixture, np.random.default_rng(seed), share=self.held_out
-                )
-            compared["proportions_rms_change"] = float(
-                np.sqrt(((fit.proportions - without.proportions) ** 2).mean())
-            )
-            facts["without_layers"] = compared
-        return Composed(
-            fit.proportions, fit.sd, facts, fit.gene_factors, fit.layer_factors if with_layers else None
-        )
+        without = fit_mixture(*arguments)
+        plain = facts_of(without) | {"n_layers": len(mixture.layer_names)} | self._held_out(mixture, seed)
+        if mixture.layers is None or len(mixture.layer_names) < 2:
+            return Composed(without.proportions, without.sd, plain, without.gene_factors)
+        scale = layer_scale(mixture.counts, without, mixture.layers, mixture.reference.dispersion)
+        options = {"layers": mixture.layers, "layer_sd": scale if self.layer_sd is None else self.layer_sd}
+        fit = fit_mixture(*arguments, **options)
+        facts = facts_of(fit) | {"n_layers": len(mixture.layer_names), "layer_sd": options["layer_sd"]}
+        facts |= self._held_out(mixture, seed, **options)
+        change = float(np.sqrt(((fit.proportions - without.proportions) ** 2).mean()))
+        facts["without_layers"] = plain | {"proportions_rms_change": change}
+        return Composed(fit.proportions, fit.sd, facts, fit.gene_factors, fit.layer_factors)
+
+    def _held_out(self, mixture: Mixture, seed: int, **options: Any) -> dict[str, float]:
+        if self.held_out <= 0:
+            return {}
+        rng = np.random.default_rng(seed)
+        return {"heldout_loglik": held_out_loglik(mixture, rng, share=self.held_out, **options)}

@@ -52,17 +52,23 @@ class RobustRegression(Deconvolver):
         self.max_genes = max_genes
 
     def _deconvolve(self, mixture: Mixture, *, rng: Generator) -> Composed:
-        from histoscribe.methods._nb_mixture import platform_log_ratio
+        from histoscribe.methods._nb_mixture import PLATFORM_SD, platform_log_ratio, scatter
 
         del rng  # nothing random
         x, profiles = mixture.counts, mixture.reference.profiles
         factors = platform_log_ratio(x, profiles)
-        rates = profiles * np.exp(factors)
+        factors = np.zeros_like(factors) if scatter(factors) > PLATFORM_SD else factors
+        refine = not factors.any()
         k = len(profiles)
         v = np.tile(x.sum(1)[:, None] / k, (1, k))
         sigma2, before, rounds = 0.1, v, 0
         for rounds in range(1, 61):
+            rates = profiles * np.exp(factors)
             v = self._update(x, rates, v, sigma2)
+            if refine:
+                factors = factors + np.log((x.sum(0) + 0.5) / ((v @ rates).sum(0) + 0.5))
+                factors -= np.average(factors, weights=profiles.mean(0))
+                rates = profiles * np.exp(factors)
             sigma2 = _extra_variance(x, v @ rates)
             p, q = (a / a.sum(1, keepdims=True) for a in (v, before))
             if np.linalg.norm(p - q) <= 2e-2 * np.linalg.norm(p - 1 / k):

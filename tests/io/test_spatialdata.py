@@ -44,6 +44,11 @@ def test_a_store_comes_back_as_the_section_it_was(made, store):
     np.testing.assert_array_equal(whole(found.slide), made.slide.pixels)
 
 
+def test_its_image_alone_is_a_slide(made, store):
+    found = read(None, store / "images" / "slide", mpp=made.mpp)
+    assert (found.platform, found.n_obs, found.slide.size) == ("slide", 0, made.slide.size)
+
+
 def test_spatialdata_sees_circles_in_px_and_um(made, store):
     data = sd.read_zarr(store)
     circles = data["observations"]

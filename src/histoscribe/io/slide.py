@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_slide"]
 
-LOOKS_FOR = "an image, or a folder of .dcm files"
+LOOKS_FOR = "an image, a folder of .dcm files, or the folder of an OME-Zarr image"
 
 _ENDINGS = {
     *(".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".czi"),
@@ -31,7 +32,9 @@ _ENDINGS = {
 
 def looks_like(path: Path) -> bool:
     """Say whether `path` is an image."""
-    return any(path.glob("*.dcm")) if path.is_dir() else path.suffix.lower() in _ENDINGS
+    if path.is_dir():
+        return any(path.glob("*.dcm")) or import_module("histoscribe.slide.omezarr").is_ome_zarr(path)
+    return path.suffix.lower() in _ENDINGS
 
 
 def read_slide(

@@ -22,9 +22,13 @@ __all__ = ["from_spatialdata", "read_spatialdata"]
 
 LOOKS_FOR = "a SpatialData store (.zarr)"
 
+_KINDS = ("images", "labels", "points", "shapes", "tables")
+
 
 def looks_like(path: Path) -> bool:
-    """Say whether `path` is a Zarr group that spatialdata wrote."""
+    """Say whether `path` is the root of a store that spatialdata wrote; its elements bear the same mark."""
+    if not any((path / kind).is_dir() for kind in _KINDS):
+        return False
     for name in ("zarr.json", ".zattrs"):
         try:
             value = json.loads((path / name).read_text(encoding="utf-8"))

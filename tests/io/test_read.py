@@ -65,7 +65,8 @@ def test_the_reader_is_found_by_looking(photo, her2st, space_ranger, bulb, tmp_p
 
 def test_what_was_looked_for_is_listed_where_nothing_fits(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"Looked for: .*a .h5ad file .*a folder with spatial/ or outs/spatial/ .visium.*Name the reader: .*h5ad, .*slide"):
+    looked = r"Looked for: .*a .h5ad file .*a folder with spatial/ or outs/spatial/ .visium"
+    with pytest.raises(DataError, match=rf"{looked}.*Name the reader: .*h5ad, .*slide"):
         detect_reader(tmp_path / "empty")
     with pytest.raises(DataError, match="does not exist. Check the path"):
         read_spec(str(tmp_path / "nothing.svs"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from anndata import AnnData
 
 from histoscribe import encode, tile
 from histoscribe.core.errors import CoordinateError, DataError, ScaleError, SlideError, StorageError
@@ -144,6 +146,20 @@ def test_a_store_of_spatialdata_io_reads_as_the_folder_it_was_made_of(made, tmp_
     np.testing.assert_allclose(reduced.xy, expected.xy * 600 / 1300)
     with pytest.raises(ScaleError, match=r"mpp=0\.5 was given, but the Visium array says 1 um/px"):
         read("spatialdata", tmp_path / "v.zarr", mpp=0.5)
+
+
+def test_labels_and_a_frame_in_um_give_centres_and_scale():
+    mask = np.zeros((40, 60), np.int32)
+    mask[10:20, 4:8], mask[30:32, 40:50] = 1, 2
+    half_um = {"global": sd.transformations.Scale([2.0, 2.0], ("x", "y")), "microns": sd.transformations.Identity()}
+    labels = sd.models.Labels2DModel.parse(mask, dims=("y", "x"), transformations=half_um)
+    obs = pd.DataFrame({"region": pd.Categorical(["cells"] * 2), "id": [2, 1]}, index=["b", "a"])
+    table = AnnData(np.array([[1.0, 2.0], [3.0, 0.0]]), obs=obs)
+    table = sd.models.TableModel.parse(table, region="cells", region_key="region", instance_key="id")
+    found = from_spatialdata(sd.SpatialData(labels={"cells": labels}, tables={"t": table}), image="none", donor="D")
+    assert found.xy.tolist() == [[90.0, 62.0], [12.0, 30.0]]  # px are twice the mask's
+    assert found.mpp == 0.5
+    assert found.table.layers["counts"].toarray().tolist() == [[1, 2], [3, 0]]
 
 
 def test_what_is_ambiguous_or_missing_is_asked_for(made):

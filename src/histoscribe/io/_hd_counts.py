@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SquareCounts", "sum_squares"]
 
-#: Nonzeros and barcodes that are read at once; about 100 MB while they are worked on.
-_CHUNK_VALUES, _CHUNK_BINS = 4_000_000, 1_000_000
+#: Nonzeros and barcodes that are read at once; about 120 MB while they are worked on.
+_CHUNK_VALUES, _CHUNK_BINS = 2_000_000, 1_000_000
 #: Nonzeros that wait to be summed (12 bytes each), and parts of the sum that are renewed one after the other: the
-#: largest extra at any time is the waiting ones and one part.
-_WAITING, _PARTS = 24_000_000, 64
+#: largest extra at any time is the waiting ones and two parts. Few parts are large arrays, whose memory the system gets
+#: back as soon as they are given up; it does not of arrays under 32 MB.
+_WAITING, _PARTS = 16_000_000, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +165,8 @@ class _Summing:
         self.seen = np.zeros(len(squares.state), bool)
         self.edges = np.linspace(0, len(self.ids), _PARTS + 1).astype(np.int64)
         self.parts: list[sp.csr_matrix | None] = [None] * _PARTS
-        self.waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        # Memory of np.empty is taken when it is written to.
+        self.waiting = [np.empty(_WAITING, np.int32) for _ in range(3)]
         self.n_waiting = self.n_held = self.n_unknown = self.n_total = 0
 
     def add(self, chunk: _Chunk, indices: h5py.Dataset, data: h5py.Dataset, column_of: np.ndarray, what: str) -> None:
@@ -191,10 +193,19 @@ class _Summing:
             raise DataError(msg)
         rows, columns = np.repeat(rows, chunk.lengths), column_of[features]
         keep = (rows >= 0) & (columns >= 0) & (values > 0)
-        self.waiting.append((rows[keep], columns[keep], values[keep].astype(np.int32)))
-        self.n_waiting += int(keep.sum())
-        if self.n_waiting > _WAITING:
-            self._sum()
+        self._wait(rows[keep], columns[keep], values[keep])
+
+    def _wait(self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
+        """Copy nonzeros behind those that wait; sum whenever no more can."""
+        taken = 0
+        while taken < len(rows):
+            n = min(len(rows) - taken, _WAITING - self.n_waiting)
+            here, there = slice(self.n_waiting, self.n_waiting + n), slice(taken, taken + n)
+            for waiting, new in zip(self.waiting, (rows, columns, values), strict=True):
+                waiting[here] = new[there]
+            self.n_waiting, taken = self.n_waiting + n, taken + n
+            if self.n_waiting == _WAITING:
+                self._sum()
 
     def _see(self, row: np.ndarray, column: np.ndarray, what: str) -> None:
         inside = (row < self.squares.bins_shape[0]) & (column < self.squares.bins_shape[1])
@@ -207,22 +218,17 @@ class _Summing:
 
     def _sum(self) -> None:
         """Add what waits, one part of the rows after the other."""
-        if not self.n_waiting:
-            return
-        rows, columns, values = (np.concatenate(v) for v in zip(*self.waiting, strict=True))
-        self.waiting, self.n_waiting = [], 0
+        rows, columns, values = (w[: self.n_waiting] for w in self.waiting)
         part = (np.searchsorted(self.edges, rows, side="right") - 1).astype(np.uint8)
-        order = np.argsort(part, kind="stable")
+        order = np.argsort(part, kind="stable").astype(np.int32)
         starts = np.searchsorted(part[order], np.arange(_PARTS + 1))
-        self.n_held = 0
+        self.n_waiting = self.n_held = 0
         for i in range(_PARTS):
-            own = order[starts[i] : starts[i + 1]]
-            low, high = self.edges[i], self.edges[i + 1]
+            own, low, high = order[starts[i] : starts[i + 1]], self.edges[i], self.edges[i + 1]
             if len(own):
-                new = sp.coo_matrix(
-                    (values[own], (rows[own] - np.int32(low), columns[own])), shape=(high - low, self.n_genes)
-                ).tocsr()
-                old = self.parts[i]
+                where = (rows[own] - np.int32(low), columns[own])
+                new = sp.coo_matrix((values[own], where), shape=(high - low, self.n_genes)).tocsr()
+                old, self.parts[i] = self.parts[i], None
                 self.parts[i] = new if old is None else old + new
             held = self.parts[i]
             self.n_held += 0 if held is None else held.nnz
@@ -244,6 +250,7 @@ class _Summing:
     def result(self, genes: FeatureGenes, files: list[Path], what: str) -> SquareCounts:
         """Put the parts together; each is given up as soon as it is copied."""
         self._sum()
+        self.waiting = []
         if not self.n_held:
             where = f"the {len(self.ids)} squares asked for"
             msg = f"{self.where}: {what} holds no counts in {where}. Give a measured section."

@@ -168,6 +168,7 @@ def _batches(path: Path) -> Iterator[dict[str, np.ndarray]]:
             for found in file.iter_batches(batch_size=_BATCH, columns=list(POSITIONS)):
                 batch = {c: found.column(c).to_numpy(zero_copy_only=False) for c in POSITIONS[1:]}
                 yield _checked(batch | {"barcode": _arrow_bytes(found.column("barcode"))}, path)
+    pa.default_memory_pool().release_unused()
 
 
 def _checked(batch: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
@@ -247,7 +248,7 @@ def _check_names(batch: dict[str, np.ndarray], path: Path, bin_um: float, where:
         name = batch["barcode"][i].tobytes().decode(errors="replace")
         msg = (
             f"{where}: positions {path} puts {int(wrong.sum())} bins elsewhere than their names say, e.g. {name} at "
-            f"row {batch['array_row'][i]}, column {batch['array_col'][i]} of {bin_um:g} um bins. Array places were counted "
-            "anew after bins were dropped, or files of two runs are mixed; give Space Ranger's own files."
+            f"row {batch['array_row'][i]}, column {batch['array_col'][i]} of {bin_um:g} um bins. Array places were "
+            "counted anew after bins were dropped, or files of two runs are mixed; give Space Ranger's own files."
         )
         raise CoordinateError(msg)

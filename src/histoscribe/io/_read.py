@@ -25,10 +25,12 @@ __all__ = ["READERS", "Outside", "detect_reader", "read"]
 READERS = Registry(
     "reader",
     {
+        "cosmx": "histoscribe.io.cosmx:read_cosmx",
         "geojson": "histoscribe.io.geojson:read_geojson",
         "h5ad": "histoscribe.io.h5ad:read_h5ad",
         "hest": "histoscribe.io.hest:read_hest",
         "hest-bench": "histoscribe.io.hest_bench:read_hest_bench",
+        "merscope": "histoscribe.io.merscope:read_merscope",
         "slide": "histoscribe.io.slide:read_slide",
         "spatialdata": "histoscribe.io.spatialdata_store:read_spatialdata",
         "st-array": "histoscribe.io.st_array:read_st_array",
@@ -36,6 +38,7 @@ READERS = Registry(
         "trident": "histoscribe.io.trident:read_trident",
         "visium": "histoscribe.io.visium:read_visium",
         "visium-hd": "histoscribe.io.visium_hd:read_visium_hd",
+        "xenium": "histoscribe.io.xenium:read_xenium",
     },
 )
 

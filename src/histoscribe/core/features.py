@@ -53,6 +53,16 @@ class FeatureSpec:
             "geometry": dict(self.geometry),
         }
 
+    def describe(self, table: AnnData) -> None:
+        """Write what the features are into ``uns["histoscribe"]["features"]`` of `table`, not the features."""
+        import json
+
+        ours = dict(table.uns.get(keys.UNS, {}))
+        specs = dict(ours.get("features", {}))
+        # JSON text: h5ad cannot store lists of mixed type, and a slash in a key would split it.
+        specs[self.encoder] = json.dumps(self.to_dict())
+        table.uns[keys.UNS] = ours | {"features": specs}
+
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> FeatureSpec:
         """Rebuild from `to_dict`."""
@@ -69,17 +79,11 @@ class Features:
 
     def attach(self, table: AnnData) -> None:
         """Write into ``obsm["X_<encoder>"]`` and ``uns["histoscribe"]["features"]`` of `table`."""
-        import json
-
         if len(self.matrix) != table.n_obs:
             msg = f"{len(self.matrix)} rows of features for {table.n_obs} observations. Encode the section again."
             raise DataError(msg)
         table.obsm[keys.features(self.spec.encoder)] = self.matrix
-        ours = dict(table.uns.get(keys.UNS, {}))
-        specs = dict(ours.get("features", {}))
-        # JSON text: h5ad cannot store lists of mixed type, and a slash in a key would split it.
-        specs[self.spec.encoder] = json.dumps(self.spec.to_dict())
-        table.uns[keys.UNS] = ours | {"features": specs}
+        self.spec.describe(table)
 
     @classmethod
     def of(cls, table: AnnData, encoder: str | None = None, *, name: str = "section") -> Features:

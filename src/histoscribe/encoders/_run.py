@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from histoscribe.core.section import Section
     from histoscribe.encoders._encoder import Encoder
 
-__all__ = ["encode"]
+__all__ = ["Stored", "encode", "encode_stored"]
 
 #: Raised whenever the same tiles and encoder would be cached otherwise.
 _FORMAT = "features-1"
@@ -92,21 +92,68 @@ def encode(
         table = _shared(section.table)
         Features(every.matrix[section.whole.rows], every.spec).attach(table)
         return section.replace(table=table)
+    made = encode_stored(section, encoder, cache=cache, batch_size=batch_size, show=show)
+    matrix = np.empty(made.shape, dtype=np.float32)
+    made.copy(matrix, slice(None))
+    table = _shared(section.table)
+    Features(matrix, made.spec).attach(table)
+    return section.replace(table=table)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Features that are finished and lie in the cache's files.
+
+    Attributes
+    ----------
+    shape
+        (n, dim).
+    spec
+        What they are.
+    parts
+        Columns and the ``(n, d)`` float32 array that fills them, mapped from its file.
+    """
+
+    shape: tuple[int, int]
+    spec: FeatureSpec
+    parts: list[tuple[slice, np.ndarray]]
+
+    def copy(self, into: np.ndarray, rows: slice) -> None:
+        """Copy some rows into ``(len(rows), dim)``."""
+        for columns, array in self.parts:
+            into[:, columns] = array[rows]
+
+
+def encode_stored(
+    section: Section,
+    encoder: Encoder,
+    *,
+    cache: Path | str | None = None,
+    batch_size: int = 32,
+    show: bool | None = None,
+) -> Stored:
+    """Encode as `encode` does, and leave the features in the cache: memory does not grow with their number.
+
+    Raises
+    ------
+    DataError, SlideError, StorageError
+        As `encode`.
+    """
+    _check_input(section, encoder, batch_size)
     root = cache_dir() if cache is None else Path(cache)
     blocks = _blocks(section, encoder, root=root, batch_size=batch_size)
-    matrix = np.empty((section.n_obs, blocks[-1].columns.stop), dtype=np.float32)
-    missing = [block for block in blocks if not block.fill(matrix)]
+    held = {block.name: block.store.load(mapped=True) for block in blocks}
+    missing = [block for block in blocks if held[block.name] is None]
     if missing:
         _complete(section, missing, show=show)
-    gone = [block.name for block in missing if not block.fill(matrix)]
+        held |= {block.name: block.store.load(mapped=True) for block in missing}
+    gone = [name for name, array in held.items() if array is None]
     if gone:
         msg = f"the features {', '.join(gone)} vanished from the cache {root} just after they were written. Run again."
         raise StorageError(msg)
     spans = {block.name: (block.columns.start, block.columns.stop) for block in blocks}
     spec = FeatureSpec(encoder.card.name, encoder.fingerprint(), spans, section.grid.geometry())
-    table = _shared(section.table)
-    Features(matrix, spec).attach(table)
-    return section.replace(table=table)
+    return Stored((section.n_obs, spec.dim), spec, [(block.columns, held[block.name]) for block in blocks])
 
 
 @dataclass(frozen=True)
@@ -121,13 +168,6 @@ class _Block:
     @property
     def name(self) -> str:
         return f"{self.encoder.card.name}@{self.side_um:g}um"
-
-    def fill(self, matrix: np.ndarray) -> bool:
-        """Copy the features into their columns; False where they are not finished."""
-        found = self.store.load()
-        if found is not None:
-            matrix[:, self.columns] = found
-        return found is not None
 
 
 def _blocks(section: Section, encoder: Encoder, *, root: Path, batch_size: int) -> list[_Block]:
@@ -212,7 +252,7 @@ def _complete(section: Section, missing: list[_Block], *, show: bool | None) -> 
                 for block in sorted(group, key=lambda b: b.store.folder):
                     locks.enter_context(block.store.lock())
                 # Another process may have done some of it, or all, while this one waited.
-                open_blocks = [block for block in group if block.store.load() is None]
+                open_blocks = [block for block in group if block.store.load(mapped=True) is None]
                 pending = _pending(open_blocks)
                 advance(n_left - _n_tiles(group, pending))
                 _compute(section, open_blocks, pending, advance=advance)

@@ -21,10 +21,13 @@ except ImportError:  # Windows has no such lock: there two runs compute the same
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["FeatureStore", "load_array", "save_array"]
+__all__ = ["FeatureStore", "load_array", "map_array", "save_array"]
+
+#: Bytes that are checked at a time.
+_CHUNK = 1 << 22
 
 
 class FeatureStore:
@@ -67,9 +70,12 @@ class FeatureStore:
         """Rows of one batch."""
         return slice(batch * self.batch_size, min((batch + 1) * self.batch_size, self.shape[0]))
 
-    def load(self) -> np.ndarray | None:
-        """Return the finished ``(n, dim)`` features, or None; a damaged file is reported and removed."""
-        features = _load_or_drop(self.final, self.shape)
+    def load(self, *, mapped: bool = False) -> np.ndarray | None:
+        """Return the finished ``(n, dim)`` features, or None; a damaged file is reported and removed.
+
+        `mapped` leaves them in the file, of which only what is looked at comes into memory.
+        """
+        features = _load_or_drop(self.final, self.shape, load=map_array if mapped else load_array)
         if features is not None:
             self._tidy()
         return features
@@ -102,15 +108,15 @@ class FeatureStore:
         StorageError
             As `save_batch`, or if a batch was damaged or removed since it was written.
         """
-        features = np.empty(self.shape, dtype=np.float32)
-        for batch in range(self.n_batches):
-            part = self.load_batch(batch)
-            if part is None:
-                msg = f"{self._path(batch)} vanished while features were encoded. Run the same again to go on."
-                raise StorageError(msg)
-            features[self.rows(batch)] = part
-        save_array(self.final, features)
+        _save_parts(self.final, self.shape, (self._finished(batch) for batch in range(self.n_batches)))
         self._tidy()
+
+    def _finished(self, batch: int) -> np.ndarray:
+        part = self.load_batch(batch)
+        if part is None:
+            msg = f"{self._path(batch)} vanished while features were encoded. Run the same again to go on."
+            raise StorageError(msg)
+        return part
 
     def _tidy(self) -> None:
         """Remove what a finished run no longer needs: batches of any size, and halves that a kill left."""
@@ -164,14 +170,20 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
     NumPy reads such a file as any other: it stops where the array ends.
     """
-    array = np.ascontiguousarray(array, dtype="<f4")
-    header = _header(array.shape)
-    data = array.reshape(-1).view(np.uint8).data
+    _save_parts(path, array.shape, [array])
+
+
+def _save_parts(path: Path, shape: tuple[int, ...], parts: Iterable[np.ndarray]) -> None:
+    """Write an array of which one part after the other, along the first axis, is in memory."""
+    header = _header(shape)
     hasher = hashlib.sha256(header)
-    hasher.update(data)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        for part in (header, data, hasher.digest()):
-            file.write(part)
+        file.write(header)
+        for part in parts:
+            data = np.ascontiguousarray(part, dtype="<f4").reshape(-1).view(np.uint8).data
+            hasher.update(data)
+            file.write(data)
+        file.write(hasher.digest())
 
 
 def load_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
@@ -202,6 +214,27 @@ def load_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
+def map_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Check a file as `load_array` does, and return its array without reading it into memory."""
+    header = _header(shape)
+    n_bytes = 4 * int(np.prod(shape))
+    if path.stat().st_size != len(header) + n_bytes + hashlib.sha256().digest_size:
+        msg = f"it does not hold float32 of shape {shape}"
+        raise ValueError(msg)
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        for start in range(0, len(header) + n_bytes, _CHUNK):
+            hasher.update(file.read(min(_CHUNK, len(header) + n_bytes - start)))
+        checksum = file.read()
+        file.seek(0)
+        if file.read(len(header)) != header or checksum != hasher.digest():
+            msg = "its checksum does not match"
+            raise ValueError(msg)
+    if not n_bytes:  # an empty file part cannot be mapped
+        return np.empty(shape, dtype="<f4")
+    return np.memmap(path, dtype="<f4", mode="r", offset=len(header), shape=shape)
+
+
 def _header(shape: tuple[int, ...]) -> bytes:
     buffer = io.BytesIO()
     described = {"descr": "<f4", "fortran_order": False, "shape": tuple(map(int, shape))}
@@ -209,9 +242,11 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return buffer.getvalue()
 
 
-def _load_or_drop(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+def _load_or_drop(
+    path: Path, shape: tuple[int, ...], *, load: Callable[[Path, tuple[int, ...]], np.ndarray] = load_array
+) -> np.ndarray | None:
     try:
-        return load_array(path, shape)
+        return load(path, shape)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as err:

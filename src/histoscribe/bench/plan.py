@@ -15,6 +15,7 @@ from histoscribe.bench.embeddings import embeddings_digest, embeddings_name
 from histoscribe.bench.suite import MethodEntry
 from histoscribe.core.errors import DataError
 from histoscribe.core.files import digest, file_digest
+from histoscribe.encoders import weights_fingerprint
 from histoscribe.methods import EXPRESSION, expression
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class Run:
         """Return the job that fills the feature cache for one fold, or None where no features are computed."""
         if not self.encoder or self.embeddings:
             return None
-        what = json.dumps([self.encoder, self.size_um, self.key_of_data, code_digest()])
+        named = [self.encoder, self.size_um, self.key_of_data, code_digest()]
+        what = json.dumps([*named, *filter(None, [weights_fingerprint(self.encoder)])])
         out = work / "features" / digest(what) / f"fold-{fold.index}"
         job = self.job(suite, fold, work=work, threads=threads)
         return Job(**asdict(job) | {"what": "encode", "out": str(out), "params": {}})
@@ -201,8 +203,9 @@ def _method(suite: Suite, entry: MethodEntry, seed: int, data: str, given: _Give
         encoder, embeddings = given.encoder or entry.encoder or predictor.default_encoder, given.embeddings
         size_um = tuple(float(s) for s in entry.size_um or predictor.default_size_um)
     params = predictor.params()
-    # The folder's content, not its place; other runs keep the keys that they had before there were embeddings.
-    asked = [entry.method, params, encoder, size_um, seed, *([given.content] if embeddings else [])]
+    # The content of a folder or of fetched weights, not its place; other runs keep the keys that they had before.
+    content = given.content if embeddings else weights_fingerprint(encoder)
+    asked = [entry.method, params, encoder, size_um, seed, *filter(None, [content])]
     what = json.dumps(asked, sort_keys=True)
     key = f"{data}-{digest(what)}-{digest(code_digest(), _module_digest(entry.method))}"
     return Run("method", entry.method, entry.preset or "", params, encoder, size_um, seed, key, embeddings)

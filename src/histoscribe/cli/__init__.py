@@ -32,6 +32,7 @@ GROUPS = {
     "datasets": "datasets:datasets",
     "data": "data:data",
     "bench": "bench:bench",
+    "encoders": "encoders:encoders",
     "methods": "methods:methods",
 }
 

@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from histoscribe.core.errors import DataError, GeneError
 
-__all__ = ["gene_list", "parameters", "sizes"]
+__all__ = ["Weights", "gene_list", "parameters", "sizes"]
+
+_PLACES = "HISTOSCRIBE_WEIGHTS"
+
+
+def _places(context: typer.Context, value: list[str] | None) -> list[str] | None:
+    """Put what --weights gives before `HISTOSCRIBE_WEIGHTS` while the command runs, for its processes, too."""
+    if value:
+        before = os.environ.get(_PLACES)
+        os.environ[_PLACES] = os.pathsep.join([*value, *filter(None, [before])])
+        # A test runs several commands in one process.
+        context.call_on_close(
+            lambda: os.environ.pop(_PLACES) if before is None else os.environ.update({_PLACES: before})
+        )
+    return value
+
+
+#: Option of every command that makes an encoder.
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weights",
+        callback=_places,
+        help="Weights of a foundation model, PATH or NAME=PATH; repeatable. Default: HISTOSCRIBE_WEIGHTS, hub's cache.",
+    ),
+]
 
 
 def sizes(text: str) -> list[float]:

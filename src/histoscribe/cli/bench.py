@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from histoscribe.cli._parse import Weights
 from histoscribe.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def run(
             "`embeddings` and `barcodes`."
         ),
     ] = None,
+    weights: Weights = None,
     no_controls: Annotated[bool, typer.Option("--no-controls", help="Leave the controls out.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was done before.")] = False,
     any_code: Annotated[

@@ -26,7 +26,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
 def _checks() -> dict[str, Callable[[], tuple[str, str]]]:
     return {
         "packages": _packages,
-        "torchvision": _torchvision,
+        "torchvision": torchvision,
         "encoder": _encoder,
         "openslide": _openslide,
         "device": _device,
@@ -52,19 +52,22 @@ def _packages() -> tuple[str, str]:
     return "ok", f"python {platform.python_version()}, {listed}"
 
 
-def _torchvision() -> tuple[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
+def torchvision() -> tuple[str, str]:
+    """Say whether torchvision fits torch, and what follows where it does not."""
+    from importlib.metadata import version
 
-    try:
-        found = version("torchvision")
-    except PackageNotFoundError:
-        return "ok", "not installed (HistoScribe does not need it)"
-    if "+cpu" in version("torch") and "+cpu" not in found:
+    from histoscribe.encoders._torchvision_guard import torchvision_state
+
+    state = torchvision_state()
+    if state == "absent":
+        return "ok", "not installed (HistoScribe needs it for models of timm only)"
+    if state == "mismatched":
         return "warn", (
-            f"torchvision {found} is built for CUDA but torch {version('torch')} for the CPU; timm and transformers "
-            "models fail to import beside it. Uninstall torchvision or install the matching build."
+            f"torchvision {version('torchvision')} does not match torch {version('torch')}: its operators do not load. "
+            "HistoScribe loads models of timm and transformers all the same; other programs fail to import it. "
+            "Install the matching build to be rid of this."
         )
-    return "ok", f"torchvision {found}"
+    return "ok", f"torchvision {version('torchvision')}"
 
 
 def _encoder() -> tuple[str, str]:

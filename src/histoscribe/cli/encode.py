@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from histoscribe.cli._parse import Weights
+
 if TYPE_CHECKING:
     from histoscribe.core.section import Section
 
@@ -25,6 +27,7 @@ def encode(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; default OMP_NUM_THREADS, else the free cores, at most 8.")
     ] = None,
+    weights: Weights = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="File (.h5ad) for one section, or folder for one file each; default: none."),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from histoscribe.cli._parse import Weights
+
 if TYPE_CHECKING:
     from histoscribe.bench import Evaluation
 
@@ -28,6 +30,7 @@ def evaluate(
         Path | None, typer.Option("--out", "-o", help="Folder for evaluation.json, the record and the tables (CSV).")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the method's row.")] = None,
+    weights: Weights = None,
     seed: Annotated[int, typer.Option(help="Seed of count splitting and of the controls.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:

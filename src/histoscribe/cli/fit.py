@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from histoscribe.cli._parse import Weights
+
 if TYPE_CHECKING:
     from histoscribe.methods.bundle import Bundle
 
@@ -34,6 +36,7 @@ def fit(
         bool, typer.Option("--no-calibration", help="Save the refits: no intervals, and no gene is trusted.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    weights: Weights = None,
     no_check: Annotated[bool, typer.Option("--no-check", help="Fit even where spots do not lie on tissue.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from histoscribe.cli._parse import Weights
+
 if TYPE_CHECKING:
     from histoscribe.core.section import Section
 
@@ -23,6 +25,7 @@ def predict(
     step_um: Annotated[float | None, typer.Option(help="Distance of grid points, um; default the tile side.")] = None,
     rescale: Annotated[bool, typer.Option("--rescale", help="Allow a slide coarser than the training slides.")] = False,
     species: Annotated[str | None, typer.Option(help="Species of the slide, e.g. human.")] = None,
+    weights: Weights = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Predict a bundle's genes on a slide, with intervals, trust flags and an out-of-distribution score."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from histoscribe.encoders._encoder import Encoder
 from histoscribe.encoders._pooling import grid_side, split_name, split_names
-from histoscribe.encoders._registry import ENCODERS, make_encoder
+from histoscribe.encoders._registry import ENCODERS, make_encoder, weights_fingerprint
 from histoscribe.encoders._run import encode
 from histoscribe.encoders._surround import Surround, encode_surround
 
@@ -18,4 +18,5 @@ __all__ = [
     "make_encoder",
     "split_name",
     "split_names",
+    "weights_fingerprint",
 ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from histoscribe.encoders._encoder import Device, Encoder
 
-__all__ = ["ENCODERS", "make_encoder"]
+__all__ = ["ENCODERS", "make_encoder", "weights_fingerprint"]
 
 ENCODERS = Registry(
     "encoder",
@@ -78,6 +78,18 @@ def make_encoder(
     return parts[0] if len(parts) == 1 else Concatenation(parts)
 
 
+def weights_fingerprint(name: str) -> str:
+    """Name the weights of the foundation models in `name` by content; empty where the package holds all that it needs.
+
+    Raises
+    ------
+    RegistryError, WeightsError
+        As `make_encoder`.
+    """
+    taking = [p for p in split_names(name) if name and ENCODERS.get(split_name(p)[0]).takes_weights]
+    return make_encoder("+".join(taking)).fingerprint() if taking else ""
+
+
 def _make_part(name: str, given: Mapping[str, Path], *, threads: int | None, device: Device) -> Encoder:
     base, kind, k = split_name(name)
     options: dict[str, Any] = {"weights": given[base]} if base in given else {}
@@ -101,8 +113,8 @@ def _given(names: list[str], weights: str | Path | Mapping[str, str | Path] | No
             raise RegistryError(msg)
         if name is not None and name not in takers:
             msg = (
-                f"weights are given for {name!r}, but {'+'.join(names)} takes them for {' and '.join(takers) or 'none'} "
-                "only. Give them for those, or leave them out."
+                f"weights are given for {name!r}, but {'+'.join(names)} takes them for "
+                f"{' and '.join(takers) or 'none'} only. Give them for those, or leave them out."
             )
             raise RegistryError(msg)
         given[name or takers[0]] = path

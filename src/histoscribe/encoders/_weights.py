@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
     from histoscribe.encoders._model_card import EncoderCard
 
-__all__ = ["Weights", "find_weights", "hub_cache", "refuse_unusable", "weight_places"]
+__all__ = ["PLACES", "AbsentWeightsError", "Weights", "find_weights", "hub_cache", "refuse_unusable", "weight_places"]
 
 #: Where weights are looked for: paths, or ``name=path``, separated as in ``PATH``.
 PLACES = "HISTOSCRIBE_WEIGHTS"
 #: Set to 1 where only weights may be used that allow commercial use.
 COMMERCIAL = "HISTOSCRIBE_COMMERCIAL"
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".index.json")
+
+
+class AbsentWeightsError(WeightsError):
+    """Nothing is wrong with the weights; they are just not here."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def find_weights(card: EncoderCard, weights: Path | str | None = None) -> Weight
                 return _checked(found, card)
     cached = _in_hub_cache(hub_cache(), card)
     if cached is None:
-        raise WeightsError(_how_to_get(card))
+        raise AbsentWeightsError(_how_to_get(card))
     return _checked(cached, card)
 
 

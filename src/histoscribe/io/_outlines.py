@@ -102,33 +102,34 @@ class Polygons:
             cut = np.zeros(len(xy), dtype=bool)
             for ring, hole in self[j]:
                 within = Outline(np.vstack([ring, ring[:1]]), closed=True).contains_points(xy)
-                (cut if hole else inside).__ior__(within)
+                target = cut if hole else inside
+                target |= within
             found |= inside & ~cut
         return found
 
     def _signed(self) -> tuple[np.ndarray, np.ndarray]:
         """Return area, and area times centroid, of each ring, positive for outlines and negative for holes."""
         n_rings = len(self.rings) - 1
+        if not len(self.xy):
+            return np.zeros(n_rings), np.zeros((n_rings, 2))
         lengths = np.diff(self.rings)
         owner = np.repeat(np.arange(n_rings), lengths)
         following = np.arange(len(self.xy)) + 1
         following[self.rings[1:][lengths > 0] - 1] = self.rings[:-1][lengths > 0]
         # Relative to each ring's first vertex: cross products of large coordinates lose digits.
-        first = self.xy[self.rings[:-1][owner]] if len(self.xy) else self.xy
-        a, b = self.xy - first, (self.xy[following] if len(self.xy) else self.xy) - first
+        start = self.xy[np.minimum(self.rings[:-1], len(self.xy) - 1)]  # (r, 2); of an empty ring it is never used
+        a, b = self.xy - start[owner], self.xy[following] - start[owner]
         cross = a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]
         area = np.bincount(owner, cross, minlength=n_rings) / 2
         third = [np.bincount(owner, (a[:, i] + b[:, i]) * cross, minlength=n_rings) / 6 for i in (0, 1)]
         sign = np.where(area < 0, -1.0, 1.0) * np.where(self.hole, -1.0, 1.0)
-        start = (
-            self.xy[np.minimum(self.rings[:-1], max(len(self.xy) - 1, 0))] if len(self.xy) else np.zeros((n_rings, 2))
-        )
         moment = np.column_stack(third) + start * area[:, None]
         return area * sign, moment * sign[:, None]
 
     def _sum(self, per_ring: np.ndarray) -> np.ndarray:
-        total = np.concatenate([[0.0], np.cumsum(per_ring)])
-        return total[self.shapes[1:]] - total[self.shapes[:-1]]
+        # Not by a running sum: after a million cells it would have lost the digits of one.
+        owner = np.repeat(np.arange(len(self)), np.diff(self.shapes))
+        return np.bincount(owner, per_ring, minlength=len(self))
 
 
 def _open(ring: np.ndarray) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from histoscribe.core.errors import WeightsError
+from histoscribe.encoders._weight_files import shard_names
 from histoscribe.encoders._weights import Weights, find_weights, refuse_unusable
 
 if TYPE_CHECKING:
@@ -35,11 +35,8 @@ def fetch_weights(card: EncoderCard) -> Weights:
         raise WeightsError(msg)
     from huggingface_hub import errors
 
-    failures: list[type[Exception]] = [errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError]
-    if find_spec("httpx") is not None:  # what newer versions of huggingface_hub speak through
-        import httpx
-
-        failures.append(httpx.HTTPError)
+    # The base of what newer versions' HTTP client raises; that of older ones is an OSError.
+    unreachable = getattr(errors, "HTTPError", OSError)
     try:
         folder = _download(card)
     except errors.GatedRepoError as err:
@@ -51,7 +48,7 @@ def fetch_weights(card: EncoderCard) -> Weights:
     except errors.RepositoryNotFoundError as err:
         msg = f"the hub shows no {card.hub} to you. Run `hf auth login` with an account that may read {card.address}."
         raise WeightsError(msg) from err
-    except tuple(failures) as err:
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, unreachable, OSError) as err:
         why = " ".join(str(err).split())[:200]
         msg = (
             f"the weights of {card.name!r} could not be downloaded from {card.address} ({why}). Fetch again to go on, "
@@ -76,7 +73,7 @@ def _download(card: EncoderCard) -> Path:
         raise WeightsError(msg)
     path = Path(hf_hub_download(filename=first, **options))
     if first.endswith(".index.json"):
-        for name in sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())):
+        for name in shard_names(path, here=False):
             hf_hub_download(filename=name, **options)
     if "config.json" in held:
         hf_hub_download(filename="config.json", **options)

@@ -15,7 +15,7 @@ from histoscribe.core.files import cache_dir, read_json, write_json
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_file", "content_digest", "read_weights"]
+__all__ = ["check_file", "content_digest", "read_weights", "shard_names"]
 
 _POINTER = b"version https://git-lfs"
 #: Below this many bytes hashing is quicker than looking up.
@@ -88,14 +88,14 @@ def read_weights(path: Path, name: str) -> dict[str, torch.Tensor]:
     return _arrays(state, path, name)
 
 
-def shard_names(index: Path) -> list[str]:
-    """Return the files that an ``.index.json`` names, each once."""
+def shard_names(index: Path, *, here: bool = True) -> list[str]:
+    """Return the files that an ``.index.json`` names, each once; if `here`, they must lie beside it."""
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, AttributeError) as err:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as err:
         msg = f"{index} does not say which files hold the weights ({err}). Download it again."
         raise WeightsError(msg) from err
-    missing = [part for part in names if Path(part).name != part or not (index.parent / part).is_file()]
+    missing = [part for part in names if Path(part).name != part or (here and not (index.parent / part).is_file())]
     if missing:
         msg = f"{index} names {', '.join(missing[:3])}, which are not beside it. Download them into {index.parent}."
         raise WeightsError(msg)

@@ -139,8 +139,7 @@ def refuse_unusable(card: EncoderCard) -> None:
 def _within(path: Path, card: EncoderCard) -> Weights | None:
     """Look at a path that a user gave: a file, a model's folder, or a folder of several models."""
     if path.is_file():
-        config = path.parent / "config.json"
-        return Weights(path, config if config.is_file() else None, str(path))
+        return _found(path, str(path))
     for folder in (path / card.name, path):
         found = _in_folder(folder, card)
         if found is not None:
@@ -148,13 +147,17 @@ def _within(path: Path, card: EncoderCard) -> Weights | None:
     return _in_hub_cache(path, card)
 
 
-def _in_folder(folder: Path, card: EncoderCard, *, revision: str | None = None) -> Weights | None:
+def _in_folder(folder: Path, card: EncoderCard) -> Weights | None:
     names = [*card.files, *(f"{file}.index.json" for file in card.files)]
     file = next((folder / name for name in names if (folder / name).is_file()), None)
-    if file is None:
-        return None
-    config = folder / "config.json"
-    return Weights(file, config if config.is_file() else None, str(folder), revision)
+    return None if file is None else _found(file, str(folder))
+
+
+def _found(file: Path, place: str) -> Weights:
+    config, folder = file.parent / "config.json", file.parent
+    # The hub's cache names a folder by the commit that it holds.
+    revision = folder.name if folder.parent.name == "snapshots" else None
+    return Weights(file, config if config.is_file() else None, place, revision)
 
 
 def _in_hub_cache(root: Path, card: EncoderCard) -> Weights | None:
@@ -173,7 +176,7 @@ def _in_hub_cache(root: Path, card: EncoderCard) -> Weights | None:
         )
         raise WeightsError(msg)
     commit = named or (commits[0] if commits else "")
-    return _in_folder(snapshots / commit, card, revision=commit) if commit in commits else None
+    return _in_folder(snapshots / commit, card) if commit in commits else None
 
 
 def _checked(found: Weights, card: EncoderCard) -> Weights:

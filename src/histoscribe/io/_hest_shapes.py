@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from histoscribe.core.errors import DataError
 from histoscribe.io._files import existing, is_gzip, open_text, reading
@@ -19,6 +20,8 @@ __all__ = ["read_hest_shapes"]
 
 #: Where a cell's class may stand: CellViT's own column; QuPath's property, which exporters copy.
 _CLASS = ("class", "classification", "cell_type")
+#: Rows of a geoparquet that are decoded at once.
+_BATCH = 20_000
 _ID = ("cell_id", "tissue_id", "id")
 
 
@@ -60,24 +63,37 @@ def _parquet(path: Path) -> Polygons:
 
     with reading(path, what="HEST outlines"):
         try:
-            table = pq.read_table(path)
+            with pq.ParquetFile(path) as file:
+                about = json.loads((file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
+                column = about.get("primary_column", "geometry")
+                names = file.schema_arrow.names
+                if column not in names:
+                    have = ", ".join(names)
+                    msg = f"HEST outlines {path} have no column {column!r} (they have {have}). Give geoparquet."
+                    raise DataError(msg)
+                parts, row = [Polygons.of([], ids=[])], 0
+                # Batch by batch: a million outlines as single arrays would take gigabytes.
+                for batch in file.iter_batches(_BATCH):
+                    parts.append(_decoded(batch, column, path, row))
+                    row += batch.num_rows
         except pa.ArrowException as err:
             msg = f"HEST outlines {path} are truncated or no Parquet ({err}). Download them again."
             raise DataError(msg) from err
-    about = json.loads((table.schema.metadata or {}).get(b"geo", b"{}"))
-    column = about.get("primary_column", "geometry")
-    if column not in table.column_names:
-        have = ", ".join(table.column_names)
-        msg = f"HEST outlines {path} have no column {column!r} (they have {have}). Give geoparquet."
-        raise DataError(msg)
+    return Polygons.joined(parts)
+
+
+def _decoded(batch: Any, column: str, path: Path, first: int) -> Polygons:
+    """Decode the outlines of one batch of rows, whose first is row `first` of the file."""
     shapes = []
-    for row, data in enumerate(table[column].to_pylist()):
+    for row, data in enumerate(batch[column].to_pylist()):
         try:
             shapes.append(decode_wkb(data) if isinstance(data, bytes) else _none(data))
         except ValueError as err:
-            msg = f"HEST outlines {path}, row {row}: {err}. Give geoparquet with polygons in WKB, or download it again."
+            msg = f"HEST outlines {path}, row {first + row}: {err}. Give geoparquet with polygons in WKB."
             raise DataError(msg) from err
-    frame = table.drop_columns([column]).to_pandas()
+    frame = batch.drop_columns([column]).to_pandas()
+    if isinstance(frame.index, pd.RangeIndex):
+        frame.index += first
     ids = next((frame[c] for c in _ID if c in frame), frame.index)
     classes = next((frame[c] for c in _CLASS if c in frame), None)
     return Polygons.of(shapes, ids=list(ids), classes=None if classes is None else [_class(c) for c in classes])

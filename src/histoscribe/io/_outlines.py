@@ -61,6 +61,25 @@ class Polygons:
             classes=None if classes is None else np.array([str(c) for c in classes], dtype=object),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Polygons]) -> Polygons:
+        """Put several, of which either all or none have classes, into one."""
+        rings = np.cumsum([0, *(len(p.xy) for p in parts)])
+        shapes = np.cumsum([0, *(len(p.hole) for p in parts)])
+        known = [p.classes for p in parts if p.classes is not None]
+        return cls(
+            xy=np.concatenate([p.xy for p in parts]),
+            rings=np.concatenate([[0], *(p.rings[1:] + at for p, at in zip(parts, rings, strict=False))]).astype(
+                np.int64
+            ),
+            shapes=np.concatenate([[0], *(p.shapes[1:] + at for p, at in zip(parts, shapes, strict=False))]).astype(
+                np.int64
+            ),
+            hole=np.concatenate([p.hole for p in parts]),
+            ids=np.concatenate([p.ids for p in parts]),
+            classes=np.concatenate(known) if known else None,
+        )
+
     def __len__(self) -> int:
         return len(self.shapes) - 1
 

@@ -123,6 +123,21 @@ def test_areas_and_centres_are_those_of_shapely(tmp_path, rng):
         assert [hole for _, hole in decode_wkb(shapely.to_wkb(p))] == [False, True]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_what_geopandas_writes_is_read_in_batches(tmp_path, monkeypatch, named):
+    geopandas, shapely = pytest.importorskip("geopandas"), pytest.importorskip("shapely")
+    monkeypatch.setattr("histoscribe.io._hest_shapes._BATCH", 3)
+    index = [f"cell{i}-1" for i in range(8)] if named else None
+    cells = [shapely.Polygon(square(10 * i, 0, 2), [square(10 * i + 0.5, 0.5, 1)]) for i in range(8)]
+    geopandas.GeoDataFrame({"class": list("abcdefgh")}, geometry=cells, index=index).to_parquet(tmp_path / "a.parquet")
+    found = read_hest_shapes(tmp_path / "a.parquet")
+    assert found.ids.tolist() == (index or [str(i) for i in range(8)])
+    assert found.classes.tolist() == list("abcdefgh")
+    assert found.areas.tolist() == [3.0] * 8
+    np.testing.assert_allclose(found.centroids[:, 0], np.arange(8) * 10 + 1)
+    assert [hole for _, hole in found[7]] == [False, True]
+
+
 def test_nuclei_are_counted_in_the_spots_that_hold_their_centres(tree, made):
     root = tree()
     first, second = made.visium().obsm["spatial"][:2]

@@ -55,7 +55,8 @@ def info(
         return
     typer.echo(f"{name}: {facts['summary']}")
     for key, label in _LABELS.items():
-        if key in facts and facts[key] not in (None, "", [], {}):
+        stated = key != "pooling" or not facts.get("why_not")  # of a card alone, the pooling was not read
+        if stated and facts.get(key) not in (None, "", [], {}):
             typer.echo(f"  {label}: {_cell(facts[key])}")
     if "hub" in facts:
         typer.echo(f"  revision: {facts['revision'] or 'not pinned'}")

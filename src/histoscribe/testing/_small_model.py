@@ -110,7 +110,8 @@ def _dinov2_names(state: dict[str, Any]) -> dict[str, Any]:
 
     state = dict(state)
     registers, token, positions = (state.pop(key) for key in ("reg_token", "cls_token", "pos_embed"))
-    own = torch.full_like(token, 0.25)  # the class token's position
+    # The class token's position; a constant one would vanish in the first normalisation.
+    own = torch.linspace(-0.5, 0.5, token.shape[-1]).expand_as(token)
     state |= {"register_tokens": registers, "cls_token": token - own, "pos_embed": torch.cat([own, positions], dim=1)}
     state["mask_token"] = torch.zeros(1, token.shape[-1])
     names = {".mlp.fc1.": ".mlp.w12.", ".mlp.fc2.": ".mlp.w3."}

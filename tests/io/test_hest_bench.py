@@ -29,12 +29,21 @@ def task(source, tmp_path):
     return write_hest_bench(tmp_path, {"TASK": [source, other]}, n_genes=5) / "TASK"
 
 
-def change(path, name, **attributes):
+def change(path, **attributes):
     with h5py.File(path, "r+") as file:
         for key in ("img", "coords"):
             for old in list(file[key].attrs):
                 del file[key].attrs[old]
             file[key].attrs.update(attributes)
+
+
+def without_array(task, move=None):
+    """Take the array from a sample, and move its observations about."""
+    table = read_h5ad(task / "adata" / "S1.h5ad")
+    table.obs = table.obs.drop(columns=[keys.ARRAY_ROW, keys.ARRAY_COL])
+    if move is not None:
+        table.obsm[keys.SPATIAL] += move.uniform(0, 12, table.obsm[keys.SPATIAL].shape)
+    table.write_h5ad(task / "adata" / "S1.h5ad")
 
 
 def test_a_task_is_recognised_and_its_section_is_sound(task):
@@ -71,30 +80,31 @@ def test_library_sizes_are_those_of_all_genes_where_only_the_panel_is_kept(task)
     assert (panel.table.layers[keys.COUNTS] != whole.table[:, panel.table.var_names].layers[keys.COUNTS]).nnz == 0
 
 
-@pytest.mark.parametrize("attributes", [{"pixel_size": 4.0}, {"downsample": 0.125}, {"factor": 0.125}])
-def test_each_generation_of_attributes_tells_the_same_scale(task, source, attributes):
-    change(task / "patches" / "S1.h5", "img", **attributes)
+@pytest.mark.parametrize("array", [True, False])
+def test_without_a_stated_scale_the_geometry_of_the_observations_tells_it(task, source, array):
+    change(task / "patches" / "S1.h5", factor=0.1, patch_size=28)
+    if not array:
+        without_array(task)
     section = read("hest-bench", task, sample="S1")
     rows = source.table.obs_names.get_indexer(section.table.obs_names)
-    assert np.allclose(section.xy_um, source.xy_um[rows], atol=1e-9)
+    assert np.allclose(section.xy_um, source.xy_um[rows], rtol=0.01)
+    how = "a Visium array" if array else "squares of 100 um"
+    assert f"um/px of the scan from the geometry of {how}" in section.table.uns[keys.UNS]["notes"]
+    assert section.pitch_um == (100.0 if array else None)
 
 
-def test_without_attributes_a_visium_array_tells_the_scale(task, source):
-    change(task / "patches" / "S1.h5", "img")
-    section = read("hest-bench", task, sample="S1")
-    rows = source.table.obs_names.get_indexer(section.table.obs_names)
-    assert np.allclose(section.xy_um, source.xy_um[rows], rtol=1e-3)
-    assert any("geometry of a Visium array" in note for note in section.table.uns[keys.UNS]["notes"])
-
-
-def test_without_attributes_and_array_the_scale_is_asked_for(task):
-    change(task / "patches" / "S1.h5", "img")
-    table = read_h5ad(task / "adata" / "S1.h5ad")
-    table.obs = table.obs.drop(columns=[keys.ARRAY_ROW, keys.ARRAY_COL])
-    table.write_h5ad(task / "adata" / "S1.h5ad")
+def test_without_any_geometry_the_scale_is_asked_for(task, rng):
+    change(task / "patches" / "S1.h5")
+    without_array(task, move=rng)
     with pytest.raises(ScaleError, match="Give pixel_um="):
         read("hest-bench", task, sample="S1")
-    assert read("hest-bench", task, sample="S1", pixel_um=4.0).xy_um.max() < 700
+    assert read("hest-bench", task, sample="S1", pixel_um=4.0).xy_um.max() < 800
+
+
+def test_a_stated_scale_that_the_array_contradicts_is_noted(task):
+    change(task / "patches" / "S1.h5", pixel_size=3.0)
+    section = read("hest-bench", task, sample="S1")
+    assert any("said to have 3 um/px" in note for note in section.table.uns[keys.UNS]["notes"])
 
 
 def test_a_sample_must_be_named_and_the_root_is_no_task(task):

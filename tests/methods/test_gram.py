@@ -36,7 +36,7 @@ def test_the_strength_is_that_of_refits_without_each_group(data):
             own = Y[out] - X[out] @ W - b
             residuals.append(own - own.mean(0))
         errors.append((np.concatenate(residuals) ** 2 / Y.var(0)).sum())
-    strength, coef, intercept = choose_strength(full(sums_of(X, Y, groups)), GRID)
+    strength, coef, intercept = choose_strength(summed(X, Y, groups), GRID)
     assert strength == GRID[int(np.argmin(errors))]
     assert GRID[0] < strength < GRID[-1]
     W, b = refit(X.astype(float), Y, strength)
@@ -44,20 +44,46 @@ def test_the_strength_is_that_of_refits_without_each_group(data):
     assert np.allclose(intercept, b, atol=1e-4)
 
 
-def full(groups):
-    """Project on all axes: the sums of one half become whole and float64."""
-    return [g.along(np.eye(len(g.xx), dtype=np.float32)) for g in groups]
+def summed(X, Y, groups):
+    """Sum one section, and project on all axes: the sums of one half become whole and float64."""
+    found, centre = sums_of([X], [Y], [groups])
+    assert np.allclose(centre, X.mean(0), atol=1e-5)
+    return [g.along(np.eye(len(g.xx), dtype=np.float32)) for g in found]
+
+
+def test_sections_add_up_to_what_they_are_together(data):
+    X, Y, groups = data
+    order = np.argsort(groups, kind="stable")
+    X, Y, groups = X[order] + 5, Y[order], groups[order]
+    parts = [slice(0, 80), slice(80, 160), slice(160, 240)]
+    apart, centre = sums_of([X[p] for p in parts], [Y[p] for p in parts], [groups[p] for p in parts])
+    together, same = sums_of([X], [Y], [groups])
+    assert np.allclose(centre, same, atol=1e-5)
+    for one, other, part in zip(apart, together, parts, strict=True):
+        own = X[part] - centre
+        assert one.n == other.n == 80
+        assert np.allclose(np.triu(one.xx), np.triu(own.T @ own), atol=2e-2)
+        assert np.allclose(one.xy, own.T @ Y[part], atol=2e-2)
+        assert np.allclose(one.xy, other.xy, atol=2e-2)
+
+
+def test_a_section_that_was_changed_in_place_is_summed_again(data):
+    X, Y, _ = data
+    before = summed(X, Y, np.zeros(len(X)))[0].xx
+    assert np.array_equal(summed(X, Y, np.zeros(len(X)))[0].xx, before)
+    X *= 2
+    assert np.allclose(summed(X, Y, np.zeros(len(X)))[0].xx, 4 * before, rtol=1e-4, atol=1e-2)
 
 
 def test_one_group_takes_the_strongest(data):
     X, Y, _ = data
-    assert choose_strength(full(sums_of(X, Y, np.zeros(len(X)))), GRID)[0] == GRID[-1]
+    assert choose_strength(summed(X, Y, np.zeros(len(X))), GRID)[0] == GRID[-1]
 
 
 def test_a_constant_gene_is_predicted_as_its_mean(data):
     X, Y, groups = data
     Y = np.column_stack([Y, np.full(len(Y), 3.0)])
-    _, coef, intercept = choose_strength(full(sums_of(X, Y, groups)), GRID)
+    _, coef, intercept = choose_strength(summed(X, Y, groups), GRID)
     assert np.allclose(coef[:, -1], 0, atol=1e-8)
     assert intercept[-1] == pytest.approx(3.0)
 
@@ -65,9 +91,10 @@ def test_a_constant_gene_is_predicted_as_its_mean(data):
 def test_many_groups_are_dealt_to_five_of_like_size(rng):
     X = rng.normal(size=(200, 3)).astype(np.float32)
     groups = np.repeat(np.arange(20), 10)
-    dealt = sums_of(X, rng.normal(size=(200, 2)), groups)
+    dealt, centre = sums_of([X], [rng.normal(size=(200, 2))], [groups])
     assert [g.n for g in dealt] == [40] * 5
-    assert np.allclose(np.triu(sum(g.xx for g in dealt)), np.triu(X.T @ X), atol=1e-3)
+    own = X - centre
+    assert np.allclose(np.triu(sum(g.xx for g in dealt)), np.triu(own.T @ own), atol=1e-3)
 
 
 @pytest.mark.parametrize("k", [4, 40])

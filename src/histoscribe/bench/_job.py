@@ -111,7 +111,7 @@ def _encode(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:
     from histoscribe.tiles import tile
 
     start = time.perf_counter()
-    options = {"tile_px": suite.tiles.tile_px}
+    options = {"tile_px": _tile_px(job, suite)}
     trained = prepare(fold.split.train, job.encoder, size_um=job.size_um, threads=job.threads, **options)
     assert trained[0].grid is not None
     for section in fold.split.test:
@@ -134,7 +134,7 @@ def _method(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:
         job.name,
         encoder=job.encoder or None,
         size_um=job.size_um or None,
-        tile_px=suite.tiles.tile_px,
+        tile_px=_tile_px(job, suite),
         genes=fold.genes,
         params=job.params,
         target=suite.make_target(),
@@ -149,7 +149,15 @@ def _method(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:
         "fit_s": round(fitted - start, 3),
         "predict_s": round(time.perf_counter() - fitted, 3),
         "parameters": int(bundle.predictor.n_parameters()),
+        "tile_px": _tile_px(job, suite),
     }
+
+
+def _tile_px(job: Job, suite: Suite) -> int:
+    """Return the side that the encoder wants; a suite does not choose it, since an encoder takes no other."""
+    from histoscribe.encoders import make_encoder
+
+    return int(make_encoder(job.encoder).tile_px) if job.encoder else suite.tiles.tile_px
 
 
 def _on_embeddings(job: Job, suite: Suite, fold: Fold) -> dict[str, Any]:

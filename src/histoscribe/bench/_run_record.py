@@ -83,6 +83,7 @@ def _record(
     genes = list(dict.fromkeys(g for fold in folds for g in fold.genes))
     tests = [s for fold in folds for s in fold.split.test]
     done = [outcomes[i] for i in sorted(outcomes)]
+    tile_px = next((o["tile_px"] for o in done if "tile_px" in o), suite.tiles.tile_px)
     return RunRecord(
         benchmark=suite.id,
         benchmark_version=suite.version,
@@ -92,7 +93,7 @@ def _record(
         preset=run.preset,
         params=run.params,
         encoder=run.encoder or "none",
-        tiles={"sides_um": list(run.size_um), "tile_px": suite.tiles.tile_px} if run.size_um else {},
+        tiles={"sides_um": list(run.size_um), "tile_px": tile_px} if run.size_um else {},
         genes=genes,
         target=judge.target.to_dict(),
         split=_split(judge, genes),
@@ -148,7 +149,7 @@ def _cost(done: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "peak_mb": max(o["peak_mb"] for o in timed),
         "parameters": round(float(np.mean(parameters))) if parameters else None,
         "threads": timed[0]["threads"],
-        "folds": [{k: v for k, v in o.items() if k != "threads"} for o in timed],
+        "folds": [{k: v for k, v in o.items() if k not in ("threads", "tile_px")} for o in timed],
     }
 
 

@@ -134,7 +134,10 @@ def published_scores(
         }
         found[name] |= {"constant": constant} if constant else {}
         if any(tasks):
-            each = {task: _of_task(name, folds, tasks, task) for task in dict.fromkeys(tasks)}
+            each = {}
+            for task in dict.fromkeys(tasks):
+                own = PUBLISHED.get(name).over([v for v, t in zip(score.folds, tasks, strict=True) if t == task])
+                each[task] = {"mean": own.mean, "sd": own.sd}
             means = [value["mean"] for task, value in each.items() if task not in apart]
             average = None if not means or None in means else sum(means) / len(means)
             found[name] |= {"mean": average, "sd": None, "tasks": each}
@@ -145,10 +148,3 @@ def _constant(fold: Sequence[tuple[np.ndarray, np.ndarray]], genes: Sequence[str
     """Return the genes whose truth or prediction is the same in all of a fold's observations."""
     sides = [np.concatenate([pair[i] for pair in fold]) for i in (0, 1)]
     return [gene for gene, flat in zip(genes, is_constant(sides[0]) | is_constant(sides[1]), strict=True) if flat]
-
-
-def _of_task(
-    name: str, folds: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]], tasks: Sequence[str], task: str
-) -> dict[str, float | None]:
-    score = PUBLISHED.get(name)([fold for fold, own in zip(folds, tasks, strict=True) if own == task])
-    return {"mean": score.mean, "sd": score.sd}

@@ -33,6 +33,10 @@ LOOKS_FOR = "a folder with adata/<sample>.h5ad and patches/<sample>.h5"
 
 #: um per px of the stored tiles: 224 px are 112 um.
 TILE_MPP = 0.5
+#: Distance of neighbours in every sample of the benchmark, um: Visium spots, and squares that Xenium is pooled to.
+PITCH_UM = 100.0
+#: Nearest neighbours of a grid are this equally far apart: interquartile range over median.
+_EVEN = 0.02
 
 
 def looks_like(path: Path) -> bool:
@@ -69,7 +73,7 @@ def read_hest_bench(
         library sizes stay those of all measured genes.
     pixel_um
         um per px of the scan in whose px the positions are; by default what the tiles' file says, else what the
-        geometry of a Visium array says.
+        geometry of the observations says: neighbours are 100 um apart in all of the benchmark's samples.
     name, donor, species
         Names; the name defaults to the sample's id. The benchmark's files name no donor.
     mpp
@@ -174,16 +178,11 @@ def _tiles(path: Path) -> _Tiles:
 
 
 def _stated_scan_um(file: h5py.File) -> float | None:
-    """Read um per px of the scan from the attributes, which changed with the library's versions."""
-    attributes = {k: v for key in ("img", "coords") if key in file for k, v in file[key].attrs.items()}
-    found = {
-        k: float(np.ravel(v)[0]) for k, v in attributes.items() if np.size(v) == 1 and np.ravel(v).dtype.kind in "if"
-    }
-    if found.get("pixel_size", 0) > 0:
-        return found["pixel_size"]
-    for key in ("downsample", "factor"):  # stored um/px over the scan's
-        if found.get(key, 0) > 0:
-            return TILE_MPP / found[key]
+    """Read um per px of the scan where the attributes tell it; older files have a `factor` of unknown direction."""
+    for key in ("coords", "img"):
+        value = file[key].attrs.get("pixel_size") if key in file else None
+        if value is not None and np.size(value) == 1 and float(np.ravel(value)[0]) > 0:
+            return float(np.ravel(value)[0])
     return None
 
 
@@ -216,21 +215,36 @@ def _array(table: AnnData) -> np.ndarray | None:
 def _scan_um(
     tiles: _Tiles, array: np.ndarray | None, scan: np.ndarray, *, given: float | None, where: str, notes: list[str]
 ) -> float:
-    """Return um per px of the scan: what was given, what the tiles' file states, or what a Visium array shows."""
-    derived = None if array is None else fit_scale(array, scan, LAYOUTS["visium"], where=where).mpp
+    """Return um per px of the scan: what was given, what the tiles' file states, or what the observations show."""
+    derived, how = None, "a Visium array"
+    if array is not None:
+        derived = fit_scale(array, scan, LAYOUTS["visium"], where=where).mpp
+    elif (step := _even_step(scan)) is not None:
+        derived, how = PITCH_UM / step, f"squares of {PITCH_UM:g} um"
     stated = tiles.scan_um if given is None else check_mpp(given, where=f"{where}: pixel_um")
     if stated is not None and derived is not None and abs(stated / derived - 1) > MPP_TOLERANCE:
-        notes.append(f"the scan is said to have {stated:.4g} um/px, but its Visium array shows {derived:.4g}")
+        notes.append(f"the scan is said to have {stated:.4g} um/px, but the geometry of {how} shows {derived:.4g}")
     if stated is None and derived is not None:
-        notes.append("um/px of the scan from the geometry of a Visium array")
+        notes.append(f"um/px of the scan from the geometry of {how}")
     found = stated or derived
     if found is None:
         msg = (
-            f"{where}: {tiles.path.name} does not say how many um a px of the scan is, and the observations lie on no "
-            "Visium array. Give pixel_um=<um per px> (pixel_size_um_estimated in HEST's metadata)."
+            f"{where}: {tiles.path.name} does not say how many um a px of the scan is, and the observations lie "
+            "neither on a Visium array nor on a grid. Give pixel_um=<um per px>: HEST's pixel_size_um_estimated."
         )
         raise ScaleError(msg)
     return found
+
+
+def _even_step(scan: np.ndarray) -> float | None:
+    """Return the distance of nearest neighbours, px, where it is the same for nearly all."""
+    from scipy.spatial import cKDTree
+
+    if len(scan) < 4:
+        return None
+    near = cKDTree(scan).query(scan, k=2)[0][:, 1]
+    low, middle, high = np.percentile(near, [25, 50, 75])
+    return float(middle) if middle > 0 and high - low <= _EVEN * middle else None
 
 
 def _columns(path: Path, names: pd.Index, where: str) -> np.ndarray:

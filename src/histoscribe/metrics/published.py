@@ -92,7 +92,11 @@ class PublishedMetric:
             where = f"fold {empty[0] + 1} has no test section" if empty else "there is no fold"
             msg = f"{where}, so {self.name} cannot be computed. Give every fold of the run."
             raise DataError(msg)
-        values = self.compute([[checked(y, p) for y, p in fold] for fold in folds])
+        return self.over(self.compute([[checked(y, p) for y, p in fold] for fold in folds]))
+
+    def over(self, values: Sequence[float | None] | np.ndarray) -> PublishedScore:
+        """Average the values of folds, None or NaN where undefined, as the paper does."""
+        values = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
         known = values[np.isfinite(values)]
         each = tuple(float(v) if np.isfinite(v) else None for v in values)
         enough = len(known) == len(values) if self.undefined == "spread" else len(known) > 0

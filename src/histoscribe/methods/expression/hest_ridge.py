@@ -108,21 +108,19 @@ class HestRidge(Predictor):
         self.intercept_, self.strength_ = np.zeros(len(self.coef_)), alpha
 
     def _fit_tuned(self, data: list[TrainingSection]) -> None:
-        X = np.concatenate([self.features(d.section).matrix for d in data])
-        self.mean_ = X.mean(0, dtype=np.float64)
-        X -= self.mean_.astype(np.float32)
-        variance = np.einsum("ij,ij->j", X, X) / len(X)
+        features = [self.features(d.section).matrix for d in data]
+        n, d = sum(map(len, features)), features[0].shape[1]
+        groups, self.mean_ = sums_of(features, [t.y.astype(np.float64) for t in data], [t.groups for t in data])
+        variance = np.sum([g.xx.diagonal() for g in groups], 0, dtype=np.float64) / n
         # As scikit-learn: a constant feature is left as it is, 0 once its mean is taken off.
-        self.scale_ = np.sqrt(np.where(variance > 1e-10 * (1 + self.mean_**2), variance, 1.0)).astype(np.float64)
-        X /= self.scale_.astype(np.float32)
-        y = np.concatenate([d.y for d in data]).astype(np.float64)
-        groups = sums_of(X, y, np.concatenate([d.groups for d in data]))
+        self.scale_ = np.sqrt(np.where(variance > 1e-10 * (1 + self.mean_**2), variance, 1.0))
+        groups = [g.scaled(1.0 / self.scale_) for g in groups]
         total = sum((g.xx for g in groups[1:]), groups[0].xx)
-        k = min(self.pca or X.shape[1], *X.shape)
-        axes = principal_axes(total, k, seed=self.seed_) if k < X.shape[1] else np.eye(k, dtype=np.float32)
+        k = min(self.pca or d, n, d)
+        axes = principal_axes(total, k, seed=self.seed_) if k < d else np.eye(k, dtype=np.float32)
         self.strength_, coef, self.intercept_ = choose_strength([g.along(axes) for g in groups])
         # One product serves prediction: the axes are folded into the coefficients.
-        self.axes_, self.shift_ = np.zeros((0, X.shape[1]), dtype=np.float32), np.zeros(0, dtype=np.float32)
+        self.axes_, self.shift_ = np.zeros((0, d), dtype=np.float32), np.zeros(0, dtype=np.float32)
         self.coef_ = (axes @ coef / self.scale_[:, None]).T.astype(np.float32)
 
     def _exact(self, data: TrainingSection) -> np.ndarray:

@@ -99,8 +99,8 @@ def test_several_sections_in_one_file_are_refused_before_any_work(slide, tmp_pat
 
 
 def test_an_unknown_encoder_is_one_clear_error(slide):
-    with pytest.raises(RegistryError, match="no encoder called 'uni'"):
-        run(slide, "--encoder", "uni")
+    with pytest.raises(RegistryError, match="no encoder called 'unyx'"):
+        run(slide, "--encoder", "unyx")
 
 
 def test_sizes_that_are_no_numbers_are_one_clear_error(slide):

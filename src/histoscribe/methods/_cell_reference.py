@@ -135,9 +135,7 @@ class Reference:
         profiles = profiles / profiles.sum(1, keepdims=True)
         totals = None if self.cell_totals is None else self.cell_totals * self.profiles[:, columns].sum(1)
         genes = [self.genes[i] for i in columns]
-        return replace(
-            self, genes=genes, profiles=profiles, dispersion=self.dispersion[columns], cell_totals=totals
-        )
+        return replace(self, genes=genes, profiles=profiles, dispersion=self.dispersion[columns], cell_totals=totals)
 
     def informative(self, n: int) -> np.ndarray:
         """Return the sorted columns of the `n` genes that tell types apart best: variance of shares over their mean."""
@@ -183,7 +181,7 @@ def _labels(cells: AnnData, labels: str | Sequence[str]) -> pd.Series:
 
 def _tidy(table: AnnData) -> tuple[sp.csr_matrix, list[str], list[str]]:
     """Return counts with tidy, unique symbols, and notes."""
-    counts = sp.csr_matrix(table.layers["counts"] if "counts" in table.layers else table.X, dtype=np.float64)
+    counts = sp.csr_matrix(table.layers.get("counts", table.X), dtype=np.float64)
     if counts.nnz and (not np.isfinite(counts.data).all() or (counts.data < 0).any() or (counts.data % 1 != 0).any()):
         bad = counts.data[~np.isfinite(counts.data) | (counts.data < 0) | (counts.data % 1 != 0)][0]
         msg = f"the table holds values that are no counts ({bad:g}). Give raw counts in layers['counts'] or X."
@@ -209,7 +207,11 @@ def _from_counts(
     members = sp.csr_matrix((np.ones(len(code)), (code, np.arange(len(code)))), shape=(len(types), len(code)))
     sums = np.asarray((members @ counts).todense())
     expressed = sums.sum(0) > 0
-    counts, sums, kept = counts[:, expressed], sums[:, expressed], [g for g, e in zip(genes, expressed, strict=True) if e]
+    counts, sums, kept = (
+        counts[:, expressed],
+        sums[:, expressed],
+        [g for g, e in zip(genes, expressed, strict=True) if e],
+    )
     pooled = sums.sum(0) / sums.sum()
     profiles = (sums + _PSEUDO_COUNTS * pooled) / (sums.sum(1, keepdims=True) + _PSEUDO_COUNTS)
     n_cells = np.bincount(code, minlength=len(types))
@@ -269,13 +271,16 @@ def match_genes(section: Sequence[str], reference: Sequence[str]) -> tuple[np.nd
     if len(shared) < MIN_GENES:
         msg = (
             f"section and reference share {len(shared)} genes ({len(section)} beside {len(reference)}, e.g. "
-            f"{', '.join(map(str, section[:3]))} beside {', '.join(map(str, reference[:3]))}); at least {MIN_GENES} are "
-            "needed. Give both the same kind of gene names."
+            f"{', '.join(map(str, section[:3]))} beside {', '.join(map(str, reference[:3]))}); at least {MIN_GENES} "
+            "are needed. Give both the same kind of gene names."
         )
         raise GeneError(msg)
     text = f"{len(shared)} genes shared {rule} (section {len(section)}, reference {len(reference)})"
     # get_indexer needs unique targets; a symbol that case folding made ambiguous is not in `shared`.
-    rows = [pd.Series(np.arange(len(i)), index=i)[~i.duplicated(keep=False)].reindex(shared).to_numpy() for i in (ours, theirs)]
+    rows = [
+        pd.Series(np.arange(len(i)), index=i)[~i.duplicated(keep=False)].reindex(shared).to_numpy()
+        for i in (ours, theirs)
+    ]
     return rows[0].astype(int), rows[1].astype(int), text
 
 

@@ -125,8 +125,9 @@ def _oriented(table: pd.DataFrame, names: pd.Index, *, what: str, other: str) ->
     """Return the table with `names` in its rows, and the names found."""
     sides = [table.index.intersection(names), table.columns.intersection(names)]
     if max(map(len, sides)) == 0:
-        msg = f"no name of the {what} ({table.index[0]}, {table.columns[0]}) is among {other} ({names[0]})."
-        raise DataError(f"{msg} Check that both tables are of one data set.")
+        msg = f"no name of the {what} ({table.index[0]}, {table.columns[0]}) is among {other} ({names[0]}). "
+        msg += "Check that both tables are of one data set."
+        raise DataError(msg)
     return (table, sides[0]) if len(sides[0]) >= len(sides[1]) else (table.T, sides[1])
 
 

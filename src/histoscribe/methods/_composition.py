@@ -137,7 +137,7 @@ class Deconvolver(ABC):
         notes = list(reference.notes)
         mixture, informed, facts = self._prepare(table, reference, layers, notes)
         found = self._deconvolve(mixture, rng=np.random.default_rng(seed))
-        result = _assemble(table, mixture, found, informed, cell_size, notes)
+        result = _assemble(table, mixture, found, informed, cell_size=cell_size, notes=notes)
         name = getattr(section, "name", "")
         ours = result.uns[keys.UNS]
         ours |= {"method": self.card.name, "params": json.dumps(self.params()), "seed": seed, "section": name}
@@ -207,7 +207,7 @@ class Deconvolver(ABC):
 
 
 def _assemble(
-    table: AnnData, mixture: Mixture, found: Composed, informed: np.ndarray, cell_size: str, notes: list[str]
+    table: AnnData, mixture: Mixture, found: Composed, informed: np.ndarray, *, cell_size: str, notes: list[str]
 ) -> AnnData:
     reference = mixture.reference
     p = np.asarray(found.proportions, dtype=np.float64)

@@ -40,7 +40,9 @@ def _class(method: str | type[Deconvolver]) -> type[Deconvolver]:
 @lru_cache
 def _study() -> tuple[PlantedSpots, Reference]:
     """Spots without layer effects in which composition varies widely: a type more or less is easily seen."""
-    planted = make_spots(n_spots=60, n_types=4, n_genes=60, unaffected=1.0, cells_per_type=(200, 300), alone=True, seed=5)
+    planted = make_spots(
+        n_spots=60, n_types=4, n_genes=60, unaffected=1.0, cells_per_type=(200, 300), alone=True, seed=5
+    )
     return planted, Reference.from_cells(planted.cells, "cell_type")
 
 

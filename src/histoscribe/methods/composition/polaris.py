@@ -45,7 +45,7 @@ class Polaris(Deconvolver):
             "Proportions have a prior towards equal shares, its strength found from the section; the paper's fit has "
             "no end, and its accuracy falls while its likelihood rises.",
             "Profiles and dispersions are moment estimates, where the paper fits them by gradient descent.",
-            "Gives 90 % intervals from the curvature at the optimum; they do not know of a reference that does not fit.",
+            "Gives 90 % intervals from the curvature at the optimum; they ignore a reference that does not fit.",
         ),
     )
     uses_layers: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Robust regression of the RCTD kind: overdispersed Poisson, platform factors from the section's total, bounded pull."""
+"""Robust regression of the RCTD kind: overdispersed Poisson, platform factors from totals, bounded pull."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 __all__ = ["RobustRegression"]
 
+_MAX_ROUNDS = 60
+
 
 class RobustRegression(Deconvolver):
     """Iteratively reweighted regression of each observation on the profiles.
 
     The rate of a gene scatters log-normally around the mixture, so that variance = mean + sigma^2 mean^2; sigma is
     found from the section. A gene's platform factor is its total in the section over that of the nearest mixture of
-    profiles, fixed before any observation is looked at. A residual of more than `bound` standard deviations pulls as
+    profiles, fixed before any observation is looked at; where such totals scatter by more than a factor of 2 the mixture
+    itself is not to be trusted, and factors are found in turn with the observations. A residual of more than `bound` standard deviations pulls as
     one of `bound` (Huber).
 
     Parameters
@@ -61,8 +64,9 @@ class RobustRegression(Deconvolver):
         refine = not factors.any()
         k = len(profiles)
         v = np.tile(x.sum(1)[:, None] / k, (1, k))
-        sigma2, before, rounds = 0.1, v, 0
-        for rounds in range(1, 61):
+        sigma2, before, rounds, moving = 0.1, v, 0, True
+        while moving and rounds < _MAX_ROUNDS:
+            rounds += 1
             rates = profiles * np.exp(factors)
             v = self._update(x, rates, v, sigma2)
             if refine:
@@ -71,10 +75,9 @@ class RobustRegression(Deconvolver):
                 rates = profiles * np.exp(factors)
             sigma2 = _extra_variance(x, v @ rates)
             p, q = (a / a.sum(1, keepdims=True) for a in (v, before))
-            if np.linalg.norm(p - q) <= 2e-2 * np.linalg.norm(p - 1 / k):
-                break
+            moving = bool(np.linalg.norm(p - q) > 2e-2 * np.linalg.norm(p - 1 / k))
             before = v
-        facts = {"steps": rounds * self.steps, "stopped": "converged" if rounds < 60 else "max_iter"}
+        facts = {"steps": rounds * self.steps, "stopped": "max_iter" if moving else "converged"}
         return Composed(v, None, facts | {"sigma": float(np.sqrt(sigma2))}, factors)
 
     def _update(self, x: np.ndarray, rates: np.ndarray, v: np.ndarray, sigma2: float) -> np.ndarray:

@@ -34,7 +34,7 @@ class Stereoscope(Deconvolver):
             "Proportions have a prior towards equal shares, its strength found from the section (evidence), so that "
             "the fit has an end; the paper's Adam steps have none.",
             "The noise profile starts as the mean of all types; the paper's is any positive vector.",
-            "Gives 90 % intervals from the curvature at the optimum; they do not know of a reference that does not fit.",
+            "Gives 90 % intervals from the curvature at the optimum; they ignore a reference that does not fit.",
         ),
     )
     has_uncertainty: ClassVar[bool] = True

@@ -119,6 +119,44 @@ def test_hd_bins_without_a_single_count_are_refused(shared_data):
             read("visium-hd", path, bin_um=2)
 
 
+@pytest.mark.parametrize(
+    ("folder", "platform", "n", "genes", "depth", "mpp"),
+    [
+        # 3 of its 30 features are controls.
+        ("xenium", "xenium", 526, 27, 45_726, 0.2125),
+        # The mosaics of both toys are a quarter of the size that microns_per_pixel (0.108) belongs to.
+        ("vizgen", "merscope", 100, 347, 31_930, 0.432),
+        ("vizgen_cellbound", "merscope", 1058, 49, 73_142, 0.432),
+        ("cosmx", "cosmx", 27, 950, 58_588, 0.12028),
+    ],
+)
+def test_folders_of_imaging_platforms(shared_data, folder, platform, n, genes, depth, mpp):
+    path = shared_data / "readers/sfe_toys" / folder
+    section = read(None, path)
+    assert (section.platform, section.n_obs, section.table.n_vars, section.depth.sum()) == (platform, n, genes, depth)
+    assert section.mpp == pytest.approx(mpp, rel=1e-3)
+    assert section.slide is None
+    spots = read(None, path, grid_um=100, grid_from="cells")
+    assert spots.depth.sum() == depth
+    molecules = read(None, path, grid_um=100)
+    assert 0 < molecules.depth.sum() <= note_count(molecules, r"(\d+) molecules are summed")
+
+
+def test_xenium_pseudo_spots_are_the_sums_of_its_transcripts(shared_data):
+    path = shared_data / "readers/sfe_toys/xenium"
+    section = read("xenium", path, grid_um=100)
+    table = pd.read_parquet(path / "transcripts.parquet")
+    table = table[table["feature_name"].isin(section.table.var_names) & (table["qv"] >= 20)]
+    squares = pd.DataFrame(
+        {"x": table["x_location"] // 100, "y": table["y_location"] // 100, "g": table["feature_name"]}
+    )
+    expected = squares.value_counts().unstack(fill_value=0)
+    found = pd.DataFrame(section.table.layers["counts"].toarray(), columns=section.table.var_names)
+    found.index = pd.MultiIndex.from_arrays((section.xy_um // 100).round().T, names=["x", "y"])
+    np.testing.assert_array_equal(found.loc[expected.index, expected.columns], expected)
+    assert section.n_obs == len(expected)
+
+
 def test_normalised_values_are_not_taken_for_counts(shared_data):
     with pytest.raises(DataError, match="fractional"):
         read("h5ad", shared_data / "readers/squidpy_test/test_data.h5ad")

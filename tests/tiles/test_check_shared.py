@@ -14,18 +14,25 @@ pytestmark = pytest.mark.shared
 @pytest.fixture(scope="module")
 def real(shared_data, tmp_path_factory):
     """Sections by name, each read once."""
-    brain = tmp_path_factory.mktemp("brain") / "151673.h5ad"
-    brain.write_bytes(gzip.decompress((shared_data / "dlpfc/151673.h5ad.gz").read_bytes()))
-    lowres = shared_data / "dlpfc/10X/151673/tissue_lowres_image.png"
+
+    def brain(name):
+        path = tmp_path_factory.mktemp("brain") / f"{name}.h5ad"
+        path.write_bytes(gzip.decompress((shared_data / f"dlpfc/{name}.h5ad.gz").read_bytes()))
+        lowres = shared_data / f"dlpfc/10X/{name}/tissue_lowres_image.png"
+        return read("h5ad", path, image=str(lowres), coords="imagecol,imagerow")
+
     kidney = shared_data / "visium_hd_kidney"
     dzi = kidney / "upstream/Visium_HD_Human_Kidney_FFPE/pyramid_images/cells.dzi"
     png = shared_data / "her2st/app/www/imgs/A1_HE_image_dark.png"
     return {
         "A1": read("st-array", shared_data / "her2st", section="A1", image=str(png), scale=2000 / 6954),
         "MOB1": read("st-array", shared_data / "mob_st2k", section="MOB1"),
+        "MOB2": read("st-array", shared_data / "mob_st2k", section="MOB2"),
         "MOB3": read("st-array", shared_data / "mob_st2k", section="MOB3"),
+        "MOB4": read("st-array", shared_data / "mob_st2k", section="MOB4"),
         "embryo": read("visium", shared_data / "readers/visium_cytassist_mouse_embryo"),
-        "brain": read("h5ad", brain, image=str(lowres), coords="imagecol,imagerow"),
+        "brain": brain(151673),
+        "brain 2": brain(151674),
         "kidney": read(
             *("h5ad", kidney / "derived/section_064um_700genes.h5ad"),
             image=str(dzi),
@@ -36,7 +43,7 @@ def real(shared_data, tmp_path_factory):
     }
 
 
-NAMES = ["A1", "MOB1", "MOB3", "embryo", "brain", "kidney"]
+NAMES = ["A1", "MOB1", "MOB2", "MOB3", "MOB4", "embryo", "brain", "brain 2", "kidney"]
 
 
 def placed(section, xy, mpp=None):
@@ -92,8 +99,32 @@ def test_swapped_columns_of_the_lung_are_noticed(shared_data):
     assert check(report.apply(section)).verdict == "ok"
 
 
-def test_her2st_full_resolution_is_confirmed(shared_data):
-    section = read("st-array", shared_data / "her2st", section="C3")
+@pytest.mark.parametrize("name", ["C2", "C3"])
+def test_her2st_full_resolution_is_confirmed(shared_data, name):
+    section = read("st-array", shared_data / "her2st", section=name)
     report = check(section)
     section.slide.close()
     assert report.verdict == "ok"
+
+
+def test_an_image_cut_out_elsewhere_is_not_confirmed(shared_data):
+    # A2's PNG is shifted against its spot file, as an overlay shows: 23 % of the spots lie on black.
+    png = shared_data / "her2st/app/www/imgs/A2_HE_image_dark.png"
+    report = check(read("st-array", shared_data / "her2st", section="A2", image=str(png), scale=2000 / 6966))
+    assert report.verdict != "ok"
+    assert report.share_on_tissue < 0.8
+
+
+def test_too_few_spots_are_neither_confirmed_nor_accused(shared_data):
+    for name in ("section1", "section2"):
+        report = check(read("visium", shared_data / "readers/visiumio_extdata/10xVisium" / name))
+        assert (report.verdict, report.suggestion) == ("cannot tell", None)
+
+
+def test_an_image_without_tissue_is_refused(shared_data):
+    # The hires image of this folder is empty; its lowres image is a brain, on which 100 spots prove nothing.
+    folder = shared_data / "readers/squidpy_test"
+    report = check(read("visium", folder))
+    assert report.verdict == "wrong"
+    assert "no stained tissue was found" in report.problems[0]
+    assert check(read("visium", folder, image="lowres")).verdict == "cannot tell"

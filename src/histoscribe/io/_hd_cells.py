@@ -15,6 +15,7 @@ from histoscribe.core.units import check_mpp
 from histoscribe.io._assemble import assemble, open_image
 from histoscribe.io._files import existing, open_text
 from histoscribe.io._lattice import agree
+from histoscribe.io._polygons import Region
 from histoscribe.io._region import in_region
 from histoscribe.io._space_ranger import choose_image, image_factors, read_factors
 from histoscribe.io._tenx import read_tenx
@@ -96,28 +97,15 @@ def _centroids(path: Path) -> pd.DataFrame:
     for feature in _features(path):
         try:
             number, geometry = int(feature["properties"]["cell_id"]), feature["geometry"]
-            rings = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
-            parts = np.array([_centroid(np.asarray(polygon[0], dtype=np.float64)) for polygon in rings])
+            polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+            region = Region(tuple(tuple(np.asarray(r, dtype=np.float64) for r in polygon) for polygon in polygons))
+            rows.append((*region.centroid, region.area))
         except (KeyError, TypeError, ValueError, IndexError) as err:
             msg = f"{path}: feature {len(names) + 1} is not an outline with a cell_id ({err}). Copy the file again."
             raise DataError(msg) from err
-        area = parts[:, 2].sum()
-        rows.append((*(parts[:, :2] * parts[:, 2:]).sum(0) / area, area))
         # The barcode of cell 12 in Space Ranger's matrix.
         names.append(f"cellid_{number:09d}-1")
     return pd.DataFrame(rows, columns=["x", "y", "area"], index=pd.Index(names, dtype=object))
-
-
-def _centroid(ring: np.ndarray) -> tuple[float, float, float]:
-    """Return x, y and area of a polygon by the shoelace formula; the mean of its corners where it has no area."""
-    first = ring[0]
-    x, y = (ring - first).T  # near the origin: px of a slide squared lose digits
-    cross = x * np.roll(y, -1) - np.roll(x, -1) * y
-    area = cross.sum() / 2
-    if abs(area) < 1e-9:
-        return (*ring.mean(0), 1e-9)
-    centre = np.array([((v + np.roll(v, -1)) * cross).sum() for v in (x, y)]) / (6 * area)
-    return (*(centre + first), abs(area))
 
 
 def _features(path: Path) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 def encode(
     sections: Annotated[
-        list[str], typer.Argument(help="Sections or slides: [READER:]PATH[?key=value&...], or a .toml.")
-    ],
+        list[str] | None,
+        typer.Argument(help="Sections or slides: [READER:]PATH[?key=value&...], a .toml, or folders of slides."),
+    ] = None,
     encoder: Annotated[str, typer.Option(help="Encoder; '+' concatenates.")] = "efficientnet-lite0+colour",
     size_um: Annotated[str, typer.Option(help="Tile sides in um, comma-separated; several give context.")] = "112",
     step_um: Annotated[
@@ -32,18 +34,80 @@ def encode(
         Path | None,
         typer.Option("--out", "-o", help="File (.h5ad) for one section, or folder for one file each; default: none."),
     ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="CSV table of slides: path and, if you like, mpp, name, donor.")
+    ] = None,
+    nested: Annotated[
+        bool, typer.Option("--nested", help="Look in the folders below a folder of slides, too.")
+    ] = False,
+    match: Annotated[str, typer.Option(help="Which files of a folder are taken, e.g. '*.svs'.")] = "*",
+    mpp: Annotated[
+        float | None, typer.Option(min=0.01, help="um per pixel of a folder's slides whose files do not state it.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes for many slides.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler whose workers encode many slides.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Encode finished slides of a folder again.")] = False,
+    stop_on_error: Annotated[
+        bool, typer.Option("--stop-on-error", help="Begin no slide of a folder after one that failed.")
+    ] = False,
+    lock_age: Annotated[
+        float, typer.Option(min=1, help="Minutes without a sign of life after which another host's lock is taken over.")
+    ] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Encode the tiles of sections into the cache, from where `fit` and `predict` take them.
 
     Sections that are given together are read at one common resolution, that of the coarsest, as `fit` does.
     A run that was stopped goes on where it was when the same command is given again.
+    The slides of a folder or a list are encoded one by one into OUT, with a report; one that fails stops no other.
     """
+    from histoscribe.cli._encode_many import is_folder_of_slides
+
+    if listed is not None or any(is_folder_of_slides(text) for text in sections or ()):
+        from histoscribe.cli._encode_many import default_threads_each, make_jobs, run_jobs
+        from histoscribe.cli._parse import sizes
+        from histoscribe.encoders import make_encoder
+        from histoscribe.encoders.batch import Executor, Settings
+
+        make_encoder(encoder)  # a mistyped name or absent weights are one error, and not one a slide
+        settings = Settings(
+            encoder=encoder,
+            sides_um=tuple(sizes(size_um)),
+            step_um=step_um,
+            threads=threads or (None if scheduler else default_threads_each(workers)),
+            weights=os.environ.get("HISTOSCRIBE_WEIGHTS", "") if scheduler else "",
+            overwrite=overwrite,
+            lock_age_s=60 * lock_age,
+        )
+        jobs = make_jobs(sections or [], listed, settings, out, mpp=mpp, nested=nested, match=match)
+        executor = Executor(workers=workers, scheduler=scheduler)
+        run_jobs(jobs, out, executor, stop_on_error=stop_on_error, show=None, as_json=as_json)
+        return
+    _encode_together(sections or [], encoder, size_um, step_um=step_um, threads=threads, out=out, as_json=as_json)
+
+
+def _encode_together(
+    sections: list[str],
+    encoder: str,
+    size_um: str,
+    *,
+    step_um: float | None,
+    threads: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Encode sections at one common resolution."""
     from histoscribe.cli._parse import sizes
+    from histoscribe.core.errors import DataError
     from histoscribe.encoders import make_encoder
     from histoscribe.io import read_specs, write
     from histoscribe.methods.train import prepare
 
+    if not sections:
+        msg = "there is nothing to encode. Give sections, slides, a folder of slides, or a --list."
+        raise DataError(msg)
     sides = sizes(size_um)
     tile_px = make_encoder(encoder).tile_px
     loaded = read_specs(sections)

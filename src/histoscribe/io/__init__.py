@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from histoscribe.io._described import described_table
 from histoscribe.io._geojson import load_geojson
 from histoscribe.io._hest_patches import HestTiles, read_hest_patches
 from histoscribe.io._hest_shapes import read_hest_shapes
@@ -24,6 +25,7 @@ __all__ = [
     "HestTiles",
     "Polygons",
     "annotate",
+    "described_table",
     "detect_reader",
     "from_spatialdata",
     "from_wsidata",

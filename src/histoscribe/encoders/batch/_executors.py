@@ -116,9 +116,8 @@ def _on_cluster(jobs: Sequence[SlideJob], address: str, work: Callable[[SlideJob
     n_left = len(jobs)
     try:
         # pure=False: the same slide given again is done again (and found finished), not taken from Dask's memory.
-        futures = {
-            future.key: job for future, job in zip(made := client.map(work, jobs, pure=False), jobs, strict=True)
-        }
+        made = client.map(work, jobs, pure=False)
+        futures = {future.key: job for future, job in zip(made, jobs, strict=True)}
         for future in as_completed(made, raise_errors=False):
             if future.status == "finished":
                 outcome = future.result()

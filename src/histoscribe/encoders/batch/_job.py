@@ -177,7 +177,7 @@ def _facts(job: SlideJob, section: Section) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _encoder(name: str, threads: int | None, weights: str) -> Encoder:
-    """Make the encoder once for all slides of a process; `weights` is in the environment, and here to tell them apart."""
+    """Make the encoder once for all slides of a process; `weights` tells environments apart, which are read below."""
     return make_encoder(name, threads=threads)
 
 

@@ -11,6 +11,8 @@ from histoscribe.core.files import atomic_path
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from PIL import Image
+
     from histoscribe.core.section import Section
 
 __all__ = ["write_picture"]
@@ -43,7 +45,7 @@ def write_picture(section: Section, path: Path) -> None:
         picture.save(temporary, format="png")
 
 
-def _shaded(picture, low, high):  # type: ignore[no-untyped-def]
+def _shaded(picture: Image.Image, low: np.ndarray, high: np.ndarray) -> Image.Image:
     from PIL import Image
 
     covered = np.zeros((picture.height, picture.width), dtype=bool)

@@ -1,11 +1,14 @@
 """The rules of the development data that are easy to get wrong, each once, on the real files."""
 
 import gzip
+import json
 import re
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from histoscribe.core.errors import CoordinateError, DataError
 from histoscribe.io import detect_reader, read, read_spec
@@ -184,3 +187,38 @@ def test_a_vendor_slide_states_its_scale(shared_data):
     section = read(None, shared_data / "readers/wsi/CMU-1-Small-Region.svs")
     assert section.mpp == pytest.approx(0.499)
     assert section.n_obs == 0
+
+
+def test_kidney_bins_pooled_by_the_reader_are_the_squares_pooled_by_hand(shared_data, tmp_path):
+    # The bins' own counts of a few genes, as the platform names bins, put into a folder as Space Ranger writes it.
+    root = shared_data / "visium_hd_kidney"
+    genes = {n: pd.read_parquet(next(root.glob(f"upstream/*/tbg/{n}.parquet")))[n] for n in ("UMOD", "NPHS2", "AQP2")}
+    table = pd.concat(genes, axis=1).fillna(0).astype(int)
+    folder = tmp_path / "binned_outputs" / "square_008um"
+    (folder / "spatial").mkdir(parents=True)
+    row, column = (v.ravel() for v in np.mgrid[0:838, 0:838])
+    affine = np.loadtxt(root / "derived/affine_xy_from_col_row_1.csv", delimiter=",")
+    x, y = affine @ np.stack([column, row, np.ones_like(row)])
+    positions = {"barcode": [f"s_008um_{r:05d}_{c:05d}-1" for r, c in zip(row, column, strict=True)], "in_tissue": 1}
+    positions |= {"array_row": row, "array_col": column, "pxl_row_in_fullres": y, "pxl_col_in_fullres": x}
+    pd.DataFrame(positions).to_parquet(folder / "spatial" / "tissue_positions.parquet", index=False)
+    factors = {"bin_size_um": 8.0, "microns_per_pixel": 2.0068}
+    (folder / "spatial" / "scalefactors_json.json").write_text(json.dumps(factors))
+    matrix = sp.csr_matrix(table.to_numpy())
+    with h5py.File(folder / "filtered_feature_bc_matrix.h5", "w") as file:
+        group = file.create_group("matrix")
+        group["data"], group["indices"], group["indptr"] = matrix.data, matrix.indices, matrix.indptr
+        group["shape"], group["barcodes"] = matrix.shape[::-1], table.index.to_numpy().astype("S")
+        group["features/id"] = group["features/name"] = np.array(list(genes), dtype="S")
+
+    section = read("visium-hd", tmp_path, pool_um=64, image="none")
+    by_hand = read("h5ad", root / "derived/section_064um_700genes.h5ad", image="none", mpp=2.0068)
+    assert section.mpp == pytest.approx(2.0068, rel=1e-4)
+    names = [f"{n}-1" for n in by_hand.table.obs_names]
+    rows = section.table.obs_names.get_indexer(names)
+    there = rows >= 0  # a square without any of the three genes has no bin in this matrix
+    assert there.mean() > 0.7
+    expected = by_hand.table[there, list(genes)].layers["counts"].toarray()
+    np.testing.assert_array_equal(section.table[rows[there], list(genes)].layers["counts"].toarray(), expected)
+    assert not by_hand.table[~there, list(genes)].layers["counts"].count_nonzero()
+    np.testing.assert_allclose(section.xy[rows[there]], by_hand.xy[there], atol=1e-3)

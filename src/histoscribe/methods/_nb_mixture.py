@@ -63,6 +63,8 @@ class MixtureFit:
         ``(n, g)`` fitted mean counts.
     strength
         lambda, in cells.
+    variety
+        lambda of the fit of composition alone.
     platform
         True where section and reference were judged to be of two platforms.
     steps, stopped
@@ -78,6 +80,7 @@ class MixtureFit:
     layer_factors: np.ndarray
     mean: np.ndarray
     strength: float
+    variety: float
     platform: bool
     steps: int
     stopped: str
@@ -130,6 +133,7 @@ def fit_mixture(
     noise: bool = False,
     gene_factors: bool = True,
     layer_sd: float = 0.05,
+    variety: float | None = None,
     max_iter: int = 300,
     tolerance: float = 2e-3,
     watch: Callable[[str, np.ndarray], None] | None = None,
@@ -152,6 +156,8 @@ def fit_mixture(
         False to trust the reference's profiles as they are.
     layer_sd
         Standard deviation of the log layer factors; see `layer_scale`.
+    variety
+        lambda of a fit of composition alone, where it is known already: `MixtureFit.variety`.
     max_iter, tolerance
         The fit ends when a step changes the proportions by less than `tolerance` of their distance from equal shares
         (root mean squares).
@@ -166,9 +172,11 @@ def fit_mixture(
     with_factors = gene_factors or state.n_layers > 1 or noise
     # Composition alone says how much it varies. Beside factors its prior may become at most `_TIGHTER` times as
     # strong: factors must not be rewarded without end for making all observations alike. At last factors are fixed.
-    for stage in ("composition", "factors", "strength") if with_factors else ("composition",):
+    stages = ("composition", "factors", "strength") if with_factors else ("composition",)
+    for stage in stages if variety is None else stages[1:]:
         if stage == "factors":
-            state.restart(_TIGHTER * state.strength)
+            variety = state.strength if variety is None else variety
+            state.restart(_TIGHTER * variety)
         if stage == "strength":
             state.ceiling = STRENGTHS[1]
         before = state.proportions()
@@ -198,6 +206,7 @@ def fit_mixture(
         state.T,
         mean,
         state.strength,
+        state.strength if variety is None else variety,
         state.platform,
         steps,
         stopped,

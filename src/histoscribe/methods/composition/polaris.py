@@ -51,7 +51,7 @@ class Polaris(Deconvolver):
     uses_layers: ClassVar[bool] = True
     has_uncertainty: ClassVar[bool] = True
 
-    def __init__(self, *, layer_sd: float | None = None, max_genes: int = 1000, held_out: float = 0.1) -> None:
+    def __init__(self, *, layer_sd: float | None = None, max_genes: int = 500, held_out: float = 0.1) -> None:
         self.layer_sd = layer_sd
         self.max_genes = max_genes
         self.held_out = held_out
@@ -68,7 +68,7 @@ class Polaris(Deconvolver):
             return Composed(without.proportions, without.sd, plain, without.gene_factors)
         scale = layer_scale(mixture.counts, without, mixture.layers, mixture.reference.dispersion)
         options = {"layers": mixture.layers, "layer_sd": scale if self.layer_sd is None else self.layer_sd}
-        fit = fit_mixture(*arguments, **options)
+        fit = fit_mixture(*arguments, **options, variety=without.variety)
         facts = facts_of(fit) | {"n_layers": len(mixture.layer_names), "layer_sd": options["layer_sd"]}
         facts |= self._held_out(mixture, seed, **options)
         change = float(np.sqrt(((fit.proportions - without.proportions) ** 2).mean()))

@@ -22,9 +22,9 @@ class RobustRegression(Deconvolver):
 
     The rate of a gene scatters log-normally around the mixture, so that variance = mean + sigma^2 mean^2; sigma is
     found from the section. A gene's platform factor is its total in the section over that of the nearest mixture of
-    profiles, fixed before any observation is looked at; where such totals scatter by more than a factor of 2 the mixture
-    itself is not to be trusted, and factors are found in turn with the observations. A residual of more than `bound` standard deviations pulls as
-    one of `bound` (Huber).
+    profiles, fixed before any observation is looked at; where these scatter by more than a factor of 2 that mixture is
+    not to be trusted, and factors are found in turn with the observations. A residual of more than `bound` standard
+    deviations pulls as one of `bound` (Huber).
 
     Parameters
     ----------

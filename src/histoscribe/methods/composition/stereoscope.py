@@ -39,7 +39,7 @@ class Stereoscope(Deconvolver):
     )
     has_uncertainty: ClassVar[bool] = True
 
-    def __init__(self, *, max_genes: int = 1000, held_out: float = 0.1) -> None:
+    def __init__(self, *, max_genes: int = 500, held_out: float = 0.1) -> None:
         self.max_genes = max_genes
         self.held_out = held_out
 

@@ -61,6 +61,11 @@ def deconvolve(
     if "without_layers" in fit and "heldout_loglik" in fit:
         gain = fit["heldout_loglik"] - fit["without_layers"]["heldout_loglik"]
         typer.echo(f"layers change the log-likelihood of held-out counts by {gain:+.0f} nats")
+    if fit.get("strength_ratio", 1) > 2:
+        typer.echo(
+            "note: spots look more alike beside gene factors than without them; where the reference can be trusted, "
+            "compare --param gene_factors=false"
+        )
     for note in ours["notes"]:
         typer.echo(f"note: {note}")
 

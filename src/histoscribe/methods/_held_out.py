@@ -23,6 +23,7 @@ def facts_of(fit: MixtureFit) -> dict[str, Any]:
         "stopped": fit.stopped,
         "loglik": fit.loglik,
         "strength_cells": fit.strength,
+        "strength_ratio": fit.strength / fit.variety,
         "two_platforms": fit.platform,
     }
 

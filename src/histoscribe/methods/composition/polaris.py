@@ -26,6 +26,9 @@ class Polaris(Deconvolver):
     ----------
     layer_sd
         Standard deviation of the log layer factors; None for that of `_nb_mixture.layer_scale`. The paper's is 1.
+    gene_factors
+        False to trust the reference's profiles as they are: for a reference of the section's own technique, or where
+        gene factors take up what composition should explain (`strength_ratio` of the fit well above 2).
     max_genes
         Most genes that are used.
     held_out
@@ -51,8 +54,11 @@ class Polaris(Deconvolver):
     uses_layers: ClassVar[bool] = True
     has_uncertainty: ClassVar[bool] = True
 
-    def __init__(self, *, layer_sd: float | None = None, max_genes: int = 500, held_out: float = 0.1) -> None:
+    def __init__(
+        self, *, layer_sd: float | None = None, max_genes: int = 500, held_out: float = 0.1, gene_factors: bool = True
+    ) -> None:
         self.layer_sd = layer_sd
+        self.gene_factors = gene_factors
         self.max_genes = max_genes
         self.held_out = held_out
 
@@ -62,13 +68,13 @@ class Polaris(Deconvolver):
         arguments = (mixture.counts, mixture.reference.profiles, mixture.reference.dispersion)
         # One seed for both fits: the same counts are held out.
         seed = int(rng.integers(2**31))
-        without = fit_mixture(*arguments)
+        without = fit_mixture(*arguments, gene_factors=self.gene_factors)
         plain = facts_of(without) | {"n_layers": len(mixture.layer_names)} | self._held_out(mixture, seed)
         if mixture.layers is None or len(mixture.layer_names) < 2:
             return Composed(without.proportions, without.sd, plain, without.gene_factors)
         scale = layer_scale(mixture.counts, without, mixture.layers, mixture.reference.dispersion)
         options = {"layers": mixture.layers, "layer_sd": scale if self.layer_sd is None else self.layer_sd}
-        fit = fit_mixture(*arguments, **options, variety=without.variety)
+        fit = fit_mixture(*arguments, **options, variety=without.variety, gene_factors=self.gene_factors)
         facts = facts_of(fit) | {"n_layers": len(mixture.layer_names), "layer_sd": options["layer_sd"]}
         facts |= self._held_out(mixture, seed, **options)
         change = float(np.sqrt(((fit.proportions - without.proportions) ** 2).mean()))
@@ -79,4 +85,8 @@ class Polaris(Deconvolver):
         if self.held_out <= 0:
             return {}
         rng = np.random.default_rng(seed)
-        return {"heldout_loglik": held_out_loglik(mixture, rng, share=self.held_out, **options)}
+        return {
+            "heldout_loglik": held_out_loglik(
+                mixture, rng, share=self.held_out, gene_factors=self.gene_factors, **options
+            )
+        }

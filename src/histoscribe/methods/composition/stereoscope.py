@@ -19,6 +19,9 @@ class Stereoscope(Deconvolver):
 
     Parameters
     ----------
+    gene_factors
+        False to trust the reference's profiles as they are: for a reference of the section's own technique, or where
+        gene factors take up what composition should explain (`strength_ratio` of the fit well above 2).
     max_genes
         Most genes that are used.
     held_out
@@ -39,7 +42,8 @@ class Stereoscope(Deconvolver):
     )
     has_uncertainty: ClassVar[bool] = True
 
-    def __init__(self, *, max_genes: int = 500, held_out: float = 0.1) -> None:
+    def __init__(self, *, max_genes: int = 500, held_out: float = 0.1, gene_factors: bool = True) -> None:
+        self.gene_factors = gene_factors
         self.max_genes = max_genes
         self.held_out = held_out
 
@@ -47,8 +51,10 @@ class Stereoscope(Deconvolver):
         from histoscribe.methods._nb_mixture import fit_mixture
 
         arguments = (mixture.reference.profiles, mixture.reference.dispersion)
-        fit = fit_mixture(mixture.counts, *arguments, noise=True)
+        fit = fit_mixture(mixture.counts, *arguments, noise=True, gene_factors=self.gene_factors)
         facts = facts_of(fit) | {"noise_share": float(fit.noise.mean())}
         if self.held_out > 0:
-            facts["heldout_loglik"] = held_out_loglik(mixture, rng, share=self.held_out, noise=True)
+            facts["heldout_loglik"] = held_out_loglik(
+                mixture, rng, share=self.held_out, noise=True, gene_factors=self.gene_factors
+            )
         return Composed(fit.proportions, fit.sd, facts, fit.gene_factors)

@@ -118,7 +118,7 @@ def _on_cluster(jobs: Sequence[SlideJob], address: str, work: Callable[[SlideJob
         # pure=False: the same slide given again is done again (and found finished), not taken from Dask's memory.
         made = client.map(work, jobs, pure=False)
         futures = {future.key: job for future, job in zip(made, jobs, strict=True)}
-        for future in as_completed(made, raise_errors=False):
+        for future in as_completed(made, loop=client.loop, raise_errors=False):
             if future.status == "finished":
                 outcome = future.result()
             elif future.status == "error":

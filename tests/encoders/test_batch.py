@@ -1,0 +1,173 @@
+"""Many slides: found, encoded, skipped, reported; locks; workers that die."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import histoscribe as hs
+from encoders.batch_slides import always_dies, dies_once, paint
+from histoscribe.core.errors import DataError
+from histoscribe.core.features import Features
+from histoscribe.encoders.batch import (
+    Executor,
+    LostSchedulerError,
+    Settings,
+    encode_many,
+    find_slides,
+    jobs_of,
+    listed_slides,
+    perform,
+)
+from histoscribe.encoders.batch._lock import HeldError, WorkLock
+
+SETTINGS = Settings(encoder="colour", sides_um=(100.0,))
+
+
+@pytest.fixture
+def slides(tmp_path, monkeypatch):
+    monkeypatch.setenv("HISTOSCRIBE_CACHE", str(tmp_path / "cache"))
+    for i in range(3):
+        paint(tmp_path / "slides" / f"s{i}.png", seed=i)
+    return tmp_path / "slides"
+
+
+def jobs(slides, tmp_path, settings=SETTINGS, **options):
+    return jobs_of(find_slides(slides), settings, tmp_path / "out", mpp=1.0, **options)
+
+
+def states(report):
+    return {o.name: o.state for o in report.outcomes}
+
+
+def test_each_slide_becomes_a_file_with_the_features_that_encode_gives(slides, tmp_path):
+    report = encode_many(jobs(slides, tmp_path), tmp_path / "out")
+    assert states(report) == {"s0": "done", "s1": "done", "s2": "done"}
+    got = hs.read("h5ad", tmp_path / "out" / "s1.h5ad")
+    alone = hs.encode(hs.tile(hs.read("slide", slides / "s1.png", mpp=1.0), 100.0), "colour")
+    np.testing.assert_array_equal(Features.of(got.table).matrix, Features.of(alone.table).matrix)
+    np.testing.assert_array_equal(got.xy, alone.xy)
+    assert Features.of(got.table).spec == Features.of(alone.table).spec
+    assert got.mpp == 1.0
+
+
+def test_finished_slides_are_skipped_and_other_settings_are_refused(slides, tmp_path):
+    encode_many(jobs(slides, tmp_path), tmp_path / "out")
+    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.h5ad")}
+    assert set(states(encode_many(jobs(slides, tmp_path), tmp_path / "out")).values()) == {"skipped"}
+    assert before == {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.h5ad")}
+    other = encode_many(jobs(slides, tmp_path, Settings(encoder="colour", sides_um=(150.0,))), tmp_path / "out")
+    assert set(states(other).values()) == {"failed"}
+    assert (
+        "made with another sides_um (sides_um: [100.0] there, [150.0] now). Give --overwrite" in other.failed[0].error
+    )
+    again = Settings(encoder="colour", sides_um=(150.0,), overwrite=True)
+    assert set(states(encode_many(jobs(slides, tmp_path, again), tmp_path / "out")).values()) == {"done"}
+
+
+def test_a_slide_that_was_replaced_is_not_taken_for_finished(slides, tmp_path):
+    encode_many(jobs(slides, tmp_path), tmp_path / "out")
+    paint(slides / "s0.png", seed=9)
+    found = states(encode_many(jobs(slides, tmp_path), tmp_path / "out"))
+    assert found == {"s0": "failed", "s1": "skipped", "s2": "skipped"}
+
+
+def test_one_broken_slide_stops_no_other_and_the_report_says_why(slides, tmp_path):
+    (slides / "broken.svs").write_bytes(b"no slide")
+    report = encode_many(jobs(slides, tmp_path), tmp_path / "out")
+    assert states(report) == {"broken": "failed", "s0": "done", "s1": "done", "s2": "done"}
+    value = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert value["slides"] == {"done": 3, "skipped": 0, "failed": 1, "locked": 0, "to do": 0}
+    assert value["new_tiles"] == sum(o["n_tiles"] or 0 for o in value["outcomes"]) > 12
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "**broken** (failed): " in text
+    assert "| s0 | done |" in text
+    assert {p.name for p in (tmp_path / "out" / "pictures").iterdir()} == {"s0.png", "s1.png", "s2.png"}
+
+
+def test_stop_on_error_begins_no_other_slide(slides, tmp_path):
+    (slides / "a.svs").write_bytes(b"no slide")
+    report = encode_many(jobs(slides, tmp_path), tmp_path / "out", stop_on_error=True)
+    assert report.counts() == {"done": 0, "skipped": 0, "failed": 1, "locked": 0, "to do": 3}
+
+
+def test_a_scale_that_nobody_states_is_an_error_of_its_slide(slides, tmp_path):
+    report = encode_many(jobs_of(find_slides(slides), SETTINGS, tmp_path / "out"), tmp_path / "out")
+    assert set(states(report).values()) == {"failed"}
+    assert "no um/px" in report.failed[0].error
+
+
+def test_slides_of_one_name_get_outputs_of_their_own(slides, tmp_path):
+    paint(slides / "deep" / "s0.png")
+    paint(slides / "s0.jpg")
+    names = [j.name for j in jobs_of(find_slides(slides, nested=True), SETTINGS, tmp_path)]
+    assert sorted(names) == ["deep_s0_png", "s0_jpg", "s1", "s2", "slides_s0_png"]
+
+
+def test_a_list_names_slides_their_scale_and_donors(slides, tmp_path):
+    (slides / "list.csv").write_text("path,mpp,name,donor\ns0.png,1.0,first,A\ns1.png,,,\n")
+    first, second = jobs_of(listed_slides(slides / "list.csv"), SETTINGS, tmp_path / "out")
+    assert (first.name, first.mpp, first.donor, second.name, second.mpp) == ("first", 1.0, "A", "s1", None)
+    (slides / "list.csv").write_text("path,mppp\ns0.png,1.0\n")
+    with pytest.raises(DataError, match="has the column 'mppp'"):
+        listed_slides(slides / "list.csv")
+
+
+def test_a_held_lock_is_left_alone_and_one_of_a_dead_process_taken_over(tmp_path):
+    path = tmp_path / "locks" / "s.lock"
+    with WorkLock(path), pytest.raises(HeldError, match="works on s since"), WorkLock(path):
+        pass
+    assert not path.exists()
+    code = (
+        f"import os,time\nfrom histoscribe.encoders.batch._lock import WorkLock\nWorkLock({str(path)!r}).__enter__()\n"
+    )
+    child = subprocess.run([sys.executable, "-c", code + "os._exit(9)"], check=False)
+    assert child.returncode == 9
+    assert path.exists()
+    with WorkLock(path) as lock:
+        assert lock.taken_from.endswith("which is gone")
+
+
+def test_the_lock_of_another_host_is_taken_over_when_it_gives_no_sign_of_life(tmp_path):
+    path = tmp_path / "s.lock"
+    path.write_text(json.dumps({"id": "x", "host": "elsewhere", "pid": 1, "since": "then"}))
+    with pytest.raises(HeldError, match="elsewhere, process 1"), WorkLock(path, max_age_s=60):
+        pass
+    os.utime(path, (time.time() - 61, time.time() - 61))
+    with WorkLock(path, max_age_s=60) as lock:
+        assert lock.taken_from.startswith("elsewhere:1")
+
+
+def test_a_locked_slide_is_reported_and_not_encoded_twice(slides, tmp_path):
+    first = jobs(slides, tmp_path)[0]
+    with WorkLock(tmp_path / "out" / ".locks" / "s0.lock"):
+        outcome = perform(first)
+    assert outcome.state == "locked"
+    assert not Path(first.out).exists()
+    assert perform(first).state == "done"
+
+
+def test_a_killed_worker_loses_no_slide(slides, tmp_path):
+    report = encode_many(jobs(slides, tmp_path), tmp_path / "out", executor=Executor(workers=2, work=dies_once))
+    assert states(report) == {"s0": "done", "s1": "done", "s2": "done"}
+    assert any("took over the lock" in o.note for o in report.outcomes)
+
+
+def test_a_slide_that_kills_its_worker_each_time_fails_and_the_others_are_done(slides, tmp_path):
+    report = encode_many(jobs(slides, tmp_path), tmp_path / "out", executor=Executor(workers=2, work=always_dies))
+    assert states(report)["s1"] == "failed"
+    assert "died" in next(o for o in report.outcomes if o.name == "s1").error
+    assert states(report)["s0"] == "done"
+
+
+def test_no_scheduler_is_one_clear_error(slides, tmp_path):
+    pytest.importorskip("distributed")
+    with pytest.raises(LostSchedulerError, match="no Dask scheduler answers at nowhere"):
+        list(Executor(scheduler="nowhere").run(jobs(slides, tmp_path)))

@@ -4,7 +4,7 @@ The slide is a generated TIFF as converters write it: 256 px JPEG tiles of quali
 the slide anew and reads the same random 224 px squares of level 0 with `histoscribe.tiles.read_tiles` (which also lays
 the channels first), with `region` alone, and with OpenSlide's `read_region`; the order changes from turn to turn.
 CPU time, because other work on the machine slows the clock. Pixels must be the same, on level 0 and on level 1; the
-script ends with status 1 where they are not, or where we are slower than OpenSlide.
+script ends with status 1 where they are not, or where the goal is missed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from histoscribe.slide import open_slide
 from histoscribe.tiles import read_tiles
 
 TILE, SIDE, MPP = 256, 224, 0.5
-GOAL = 1.0
+GOAL = 1.5
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from histoscribe.core.grid import TileGrid
     from histoscribe.core.section import Section
     from histoscribe.encoders._encoder import Encoder
+    from histoscribe.encoders._store import ArrayFile
 
 __all__ = ["Stored", "encode", "encode_stored"]
 
@@ -38,6 +39,8 @@ _FORMAT = "features-1"
 _PIXEL_PACKAGES = ("imagecodecs", "openslide-bin", "pillow")
 #: Batches read ahead of the encoder: enough to ride out a slow read, and 20 MB at the default batch size.
 _AHEAD = 4
+#: Rows of finished features that are copied at a time: 20 MB of 1,280.
+_ROWS = 4096
 
 
 def encode(
@@ -111,17 +114,20 @@ class Stored:
     spec
         What they are.
     parts
-        Columns and the ``(n, d)`` float32 array that fills them, mapped from its file.
+        Columns and the file with the ``(n, d)`` float32 array that fills them.
     """
 
     shape: tuple[int, int]
     spec: FeatureSpec
-    parts: list[tuple[slice, np.ndarray]]
+    parts: list[tuple[slice, ArrayFile]]
 
     def copy(self, into: np.ndarray, rows: slice) -> None:
         """Copy some rows into ``(len(rows), dim)``."""
+        start, stop, _step = rows.indices(self.shape[0])
         for columns, array in self.parts:
-            into[:, columns] = array[rows]
+            for at in range(start, stop, _ROWS):
+                part = slice(at, min(at + _ROWS, stop))
+                into[part.start - start : part.stop - start, columns] = array.read(part)
 
 
 def encode_stored(
@@ -142,11 +148,11 @@ def encode_stored(
     _check_input(section, encoder, batch_size)
     root = cache_dir() if cache is None else Path(cache)
     blocks = _blocks(section, encoder, root=root, batch_size=batch_size)
-    held = {block.name: block.store.load(mapped=True) for block in blocks}
+    held = {block.name: block.store.finished() for block in blocks}
     missing = [block for block in blocks if held[block.name] is None]
     if missing:
         _complete(section, missing, show=show)
-        held |= {block.name: block.store.load(mapped=True) for block in missing}
+        held |= {block.name: block.store.finished() for block in missing}
     gone = [name for name, array in held.items() if array is None]
     if gone:
         msg = f"the features {', '.join(gone)} vanished from the cache {root} just after they were written. Run again."
@@ -252,7 +258,7 @@ def _complete(section: Section, missing: list[_Block], *, show: bool | None) -> 
                 for block in sorted(group, key=lambda b: b.store.folder):
                     locks.enter_context(block.store.lock())
                 # Another process may have done some of it, or all, while this one waited.
-                open_blocks = [block for block in group if block.store.load(mapped=True) is None]
+                open_blocks = [block for block in group if block.store.finished() is None]
                 pending = _pending(open_blocks)
                 advance(n_left - _n_tiles(group, pending))
                 _compute(section, open_blocks, pending, advance=advance)

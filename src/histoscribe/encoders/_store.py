@@ -8,7 +8,8 @@ import os
 import shutil
 import warnings
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["FeatureStore", "load_array", "map_array", "save_array"]
+__all__ = ["ArrayFile", "FeatureStore", "check_array", "load_array", "save_array"]
+
+_T = TypeVar("_T")
 
 #: Bytes that are checked at a time.
 _CHUNK = 1 << 22
@@ -70,19 +73,16 @@ class FeatureStore:
         """Rows of one batch."""
         return slice(batch * self.batch_size, min((batch + 1) * self.batch_size, self.shape[0]))
 
-    def load(self, *, mapped: bool = False) -> np.ndarray | None:
-        """Return the finished ``(n, dim)`` features, or None; a damaged file is reported and removed.
-
-        `mapped` leaves them in the file, of which only what is looked at comes into memory.
-        """
-        features = _load_or_drop(self.final, self.shape, load=map_array if mapped else load_array)
-        if features is not None:
+    def finished(self) -> ArrayFile | None:
+        """Return the file of the finished ``(n, dim)`` features, or None; a damaged one is reported and removed."""
+        found = _checked_or_drop(self.final, self.shape, check_array)
+        if found is not None:
             self._tidy()
-        return features
+        return found
 
     def load_batch(self, batch: int) -> np.ndarray | None:
         """Return one finished batch, or None; a damaged file is reported and removed."""
-        return _load_or_drop(self._path(batch), self._batch_shape(batch))
+        return _checked_or_drop(self._path(batch), self._batch_shape(batch), load_array)
 
     def pending(self) -> list[int]:
         """Return the batches that are still to be computed."""
@@ -214,8 +214,38 @@ def load_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def map_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Check a file as `load_array` does, and return its array without reading it into memory."""
+@dataclass(frozen=True)
+class ArrayFile:
+    """A float32 array in a file, of which some rows at a time come into memory.
+
+    Read and not mapped: pages of a mapping count as memory of the process for as long as there is room.
+    """
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+
+    def read(self, rows: slice) -> np.ndarray:
+        """Return some rows.
+
+        Raises
+        ------
+        StorageError
+            If the file is gone or has become shorter.
+        """
+        start, stop, _step = rows.indices(self.shape[0])
+        n, width = max(stop - start, 0), int(np.prod(self.shape[1:]))
+        found = np.empty(0, dtype="<f4")
+        with suppress(FileNotFoundError):
+            found = np.fromfile(self.path, dtype="<f4", count=n * width, offset=self.offset + 4 * start * width)
+        if found.size != n * width:
+            msg = f"the features in {self.path} vanished while they were read. Run the same again."
+            raise StorageError(msg)
+        return found.reshape(n, *self.shape[1:])
+
+
+def check_array(path: Path, shape: tuple[int, ...]) -> ArrayFile:
+    """Check a file as `load_array` does, without taking it into memory."""
     header = _header(shape)
     n_bytes = 4 * int(np.prod(shape))
     if path.stat().st_size != len(header) + n_bytes + hashlib.sha256().digest_size:
@@ -230,9 +260,7 @@ def map_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         if file.read(len(header)) != header or checksum != hasher.digest():
             msg = "its checksum does not match"
             raise ValueError(msg)
-    if not n_bytes:  # an empty file part cannot be mapped
-        return np.empty(shape, dtype="<f4")
-    return np.memmap(path, dtype="<f4", mode="r", offset=len(header), shape=shape)
+    return ArrayFile(path, len(header), shape)
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
@@ -242,9 +270,7 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return buffer.getvalue()
 
 
-def _load_or_drop(
-    path: Path, shape: tuple[int, ...], *, load: Callable[[Path, tuple[int, ...]], np.ndarray] = load_array
-) -> np.ndarray | None:
+def _checked_or_drop(path: Path, shape: tuple[int, ...], load: Callable[[Path, tuple[int, ...]], _T]) -> _T | None:
     try:
         return load(path, shape)
     except (FileNotFoundError, NotADirectoryError):

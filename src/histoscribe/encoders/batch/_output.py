@@ -45,8 +45,8 @@ def write_features(section: Section, stored: Stored, path: Path, *, made_with: d
         table.write_h5ad(temporary)
         with h5py.File(temporary, "r+") as file:
             group = file.require_group("obsm")
-            chunks = (min(_ROWS, max(n, 1)), dim) if n else None
-            made = group.create_dataset(keys.features(stored.spec.encoder), (n, dim), "<f4", chunks=chunks)
+            # In one piece, as AnnData writes it: a row is then read without its 4,095 neighbours.
+            made = group.create_dataset(keys.features(stored.spec.encoder), (n, dim), "<f4")
             # AnnData's own names for a dense array in a file.
             made.attrs["encoding-type"], made.attrs["encoding-version"] = "array", "0.2.0"
             for start in range(0, n, _ROWS):

@@ -41,8 +41,10 @@ def dies_once(job: SlideJob) -> Outcome:
 
 
 def always_dies(job: SlideJob) -> Outcome:
+    """The second slide kills whoever takes it, sooner than any other slide ends."""
     if job.name == "s1":
         os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.5)
     return Outcome(name=job.name, path=job.path, out=job.out, state="done")
 
 

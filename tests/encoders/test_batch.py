@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from histoscribe.encoders.batch import (
     perform,
 )
 from histoscribe.encoders.batch._lock import HeldError, WorkLock
+from histoscribe.slide import write_tiff
 
 SETTINGS = Settings(encoder="colour", sides_um=(100.0,))
 
@@ -77,6 +79,28 @@ def test_a_slide_that_was_replaced_is_not_taken_for_finished(slides, tmp_path):
     paint(slides / "s0.png", seed=9)
     found = states(encode_many(jobs(slides, tmp_path), tmp_path / "out"))
     assert found == {"s0": "failed", "s1": "skipped", "s2": "skipped"}
+
+
+def test_a_copy_of_the_same_slide_is_skipped_and_its_facts_stay_in_the_report(slides, tmp_path):
+    first = encode_many(jobs(slides, tmp_path), tmp_path / "out").outcomes[0]
+    os.utime(slides / "s0.png", (1, 1))
+    again = perform(jobs(slides, tmp_path)[0])
+    assert again.state == "skipped"
+    facts = ("n_tiles", "dim", "tissue_mm2", "mpp", "mpp_from")
+    assert [getattr(again, f) for f in facts] == [getattr(first, f) for f in facts]
+    assert first.tissue_mm2 == pytest.approx(np.pi * 240 * 200 / 1e6, rel=0.1)  # the ellipse, at 1 um/px
+
+
+def test_a_scale_that_is_given_serves_slides_that_state_none_and_must_agree_with_the_others(slides, tmp_path):
+    path = hs.open_slide(slides / "s0.png")
+    write_tiff(path, slides / "stated.tif", mpp=1.0)
+    found, *_ = jobs_of(find_slides(slides, match="*.tif"), SETTINGS, tmp_path / "out", mpp=1.02)
+    outcome = perform(found)
+    assert (outcome.state, outcome.mpp, outcome.mpp_from) == ("done", pytest.approx(1.0), "file")
+    assert perform(replace(found, mpp=None)).state == "skipped"
+    assert "with another mpp" in perform(replace(found, mpp=2.0)).error
+    Path(found.out).unlink()
+    assert "mpp=2 was given, but the file states 1 um/px" in perform(replace(found, mpp=2.0)).error
 
 
 def test_one_broken_slide_stops_no_other_and_the_report_says_why(slides, tmp_path):
@@ -145,6 +169,30 @@ def test_the_lock_of_another_host_is_taken_over_when_it_gives_no_sign_of_life(tm
         assert lock.taken_from.startswith("elsewhere:1")
 
 
+def test_who_slept_over_his_lock_writes_nothing(slides, tmp_path, monkeypatch):
+    job = jobs(slides, tmp_path)[0]
+    lock = tmp_path / "out" / ".locks" / "s0.lock"
+
+    def taken_over_meanwhile(*_args, **_options):
+        lock.write_text(json.dumps({"id": "x", "host": "elsewhere", "pid": 1, "since": "now"}))
+
+    monkeypatch.setattr("histoscribe.encoders.batch._job.write_picture", taken_over_meanwhile)
+    outcome = perform(job)
+    assert outcome.state == "locked"
+    assert "elsewhere, process 1, took over s0" in outcome.error
+    assert not Path(job.out).exists()
+    assert json.loads(lock.read_text())["host"] == "elsewhere"
+
+
+def test_a_container_of_the_same_name_is_another_host(tmp_path, monkeypatch):
+    path = tmp_path / "s.lock"
+    with WorkLock(path):
+        monkeypatch.setattr("histoscribe.encoders.batch._lock._pid_space", lambda: "another")
+        monkeypatch.setattr("histoscribe.encoders.batch._lock._started", lambda pid: "gone")
+        with pytest.raises(HeldError), WorkLock(path):
+            pass
+
+
 def test_a_locked_slide_is_reported_and_not_encoded_twice(slides, tmp_path):
     first = jobs(slides, tmp_path)[0]
     with WorkLock(tmp_path / "out" / ".locks" / "s0.lock"):
@@ -160,11 +208,10 @@ def test_a_killed_worker_loses_no_slide(slides, tmp_path):
     assert any("took over the lock" in o.note for o in report.outcomes)
 
 
-def test_a_slide_that_kills_its_worker_each_time_fails_and_the_others_are_done(slides, tmp_path):
-    report = encode_many(jobs(slides, tmp_path), tmp_path / "out", executor=Executor(workers=2, work=always_dies))
-    assert states(report)["s1"] == "failed"
-    assert "died" in next(o for o in report.outcomes if o.name == "s1").error
-    assert states(report)["s0"] == "done"
+def test_a_slide_that_kills_its_worker_each_time_fails_alone(slides, tmp_path):
+    report = encode_many(jobs(slides, tmp_path)[:2], tmp_path / "out", executor=Executor(workers=2, work=always_dies))
+    assert states(report) == {"s0": "done", "s1": "failed"}
+    assert "died (killed, or out of memory) 4 times" in report.failed[0].error
 
 
 def test_no_scheduler_is_one_clear_error(slides, tmp_path):

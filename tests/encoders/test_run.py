@@ -19,7 +19,7 @@ from histoscribe.core.errors import DataError, SlideError, StorageError
 from histoscribe.core.features import Features
 from histoscribe.encoders import encode
 from histoscribe.encoders._concat import Concatenation
-from histoscribe.encoders._store import load_array, save_array
+from histoscribe.encoders._store import check_array, load_array, save_array
 
 
 @pytest.fixture(autouse=True)
@@ -333,3 +333,15 @@ def test_an_array_of_another_shape_is_not_loaded(rng, tmp_path):
     save_array(tmp_path / "a.npy", rng.normal(size=(4, 6)))
     with pytest.raises(ValueError, match="shape"):
         load_array(tmp_path / "a.npy", (6, 4))
+
+
+def test_a_finished_file_gives_its_rows_and_says_when_it_is_gone(rng, tmp_path):
+    array = rng.normal(size=(9, 4)).astype(np.float32)
+    save_array(tmp_path / "a.npy", array)
+    found = check_array(tmp_path / "a.npy", (9, 4))
+    np.testing.assert_array_equal(found.read(slice(2, 7)), array[2:7])
+    np.testing.assert_array_equal(found.read(slice(None)), array)
+    assert found.read(slice(4, 4)).shape == (0, 4)
+    (tmp_path / "a.npy").unlink()
+    with pytest.raises(StorageError, match="vanished while they were read"):
+        found.read(slice(0, 1))

@@ -15,8 +15,8 @@ __all__ = ["progress"]
 @contextmanager
 def progress(
     label: str, total: int, *, unit: str = "it", done: int = 0, show: bool | None = None
-) -> Iterator[Callable[[int], None]]:
-    """Show a bar for `total` steps of which `done` were finished before; the block gets ``advance(n)``.
+) -> Iterator[Callable[..., None]]:
+    """Show a bar for `total` steps of which `done` were finished before; the block gets ``advance(n, note="")``.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def progress(
         True or False to force it; by default only where stderr is a terminal.
     """
     if not (sys.stderr.isatty() if show is None else show):
-        yield lambda n: None
+        yield lambda n, note="": None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -44,9 +44,10 @@ def progress(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=total, completed=done, rate="")
 
-        def advance(n: int) -> None:
+        def advance(n: int, note: str = "") -> None:
             bar.advance(task, n)
             speed = bar.tasks[0].speed
-            bar.update(task, rate=f"{speed:.0f} {unit}/s" if speed else "")
+            rate = f"{speed:.3g} {unit}/s" if speed else ""
+            bar.update(task, rate=rate, **({"description": f"{label}, {note}"} if note else {}))
 
         yield advance

@@ -64,24 +64,33 @@ class Executor:
 
 def _in_pool(jobs: Sequence[SlideJob], workers: int, work: Callable[[SlideJob], Outcome]) -> Iterator[Outcome]:
     """Run in processes; one that dies breaks the pool, which is made anew for what is left."""
-    left = list(jobs)
-    deaths = 0
-    # Spawned, not forked: a fork of a process with threads (BLAS, ONNX Runtime) can hang.
-    context = multiprocessing.get_context("spawn")
+    left, suspects, deaths = list(jobs), [], 0
     while left:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            futures: dict[Future[Outcome], SlideJob] = {pool.submit(work, job): job for job in left}
-            try:
-                for outcome in _finished(futures):
-                    left = [job for job in left if job.out != outcome.out]
-                    deaths = 0
-                    yield outcome
-            except BrokenProcessPool:
-                deaths += 1
+        try:
+            for outcome in _pool_outcomes(left, workers, work):
+                left = [job for job in left if job.out != outcome.out]
+                deaths = 0
+                yield outcome
+        except BrokenProcessPool:
+            deaths += 1
         if left and deaths >= _MAX_DEATHS:
-            # What is left first was being worked on each time.
-            lost, left, deaths = left[:workers], left[workers:], 0
-            yield from (_failed(job, _DIED.format(n=_MAX_DEATHS)) for job in lost)
+            # What is left first was being worked on each time, but only one of them need be to blame.
+            suspects, left, deaths = [*suspects, *left[:workers]], left[workers:], 0
+    for job in suspects:
+        try:
+            yield from _pool_outcomes([job], 1, work)
+        except BrokenProcessPool:
+            yield _failed(job, _DIED.format(n=_MAX_DEATHS + 1))
+
+
+def _pool_outcomes(jobs: Sequence[SlideJob], workers: int, work: Callable[[SlideJob], Outcome]) -> Iterator[Outcome]:
+    # Spawned, not forked: a fork of a process with threads (BLAS, ONNX Runtime) can hang.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield from _finished({pool.submit(work, job): job for job in jobs})
+        finally:
+            # Whoever stops in between waits for the slides under work, not for all of them.
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _finished(futures: dict[Future[Outcome], SlideJob]) -> Iterator[Outcome]:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import platform
 import time
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from histoscribe.core.errors import DataError, HistoScribeError
+from histoscribe.core.errors import HistoScribeError
 from histoscribe.encoders._registry import make_encoder
 from histoscribe.encoders._run import encode_stored
 from histoscribe.encoders.batch._lock import HeldError, WorkLock
-from histoscribe.encoders.batch._output import read_made_with, tiles_in, write_features
+from histoscribe.encoders.batch._output import read_made_with, write_features
 from histoscribe.encoders.batch._picture import write_picture
-from histoscribe.io import read
+from histoscribe.encoders.batch._same import check_same, identity, read_slide
 from histoscribe.tiles import section_mask, tile
 
 if TYPE_CHECKING:
-    from histoscribe.core.section import Section
     from histoscribe.encoders._encoder import Encoder
 
 __all__ = ["Outcome", "Settings", "SlideJob", "State", "perform"]
@@ -125,7 +125,7 @@ def perform(job: SlideJob) -> Outcome:
         os.environ["HISTOSCRIBE_WEIGHTS"] = job.settings.weights
     try:
         with WorkLock(_lock_path(job), max_age_s=job.settings.lock_age_s) as lock:
-            facts = _encode(job)
+            facts = _encode(job, lock)
             note = f"took over the lock of {lock.taken_from}" if lock.taken_from else ""
             facts = {"state": "done", "note": note} | facts
     except HeldError as err:
@@ -141,76 +141,49 @@ def perform(job: SlideJob) -> Outcome:
     return Outcome(**common, seconds=round(time.perf_counter() - start, 3), **facts)
 
 
-def _encode(job: SlideJob) -> dict[str, Any]:
+def _encode(job: SlideJob, lock: WorkLock) -> dict[str, Any]:
     settings, out = job.settings, Path(job.out)
     encoder = _encoder(settings.encoder, settings.threads, os.environ.get("HISTOSCRIBE_WEIGHTS", ""))
-    made_with = _made_with(job, encoder)
+    made_with = {
+        "encoder": settings.encoder,
+        "fingerprint": encoder.fingerprint(),
+        "sides_um": list(settings.sides_um),
+        "step_um": settings.step_um,
+        "histoscribe": version("histoscribe"),
+    }
     if out.exists() and not settings.overwrite:
-        _check_same(read_made_with(out), made_with, out)
-        n_tiles, dim = tiles_in(out, settings.encoder)
-        return {"state": "skipped", "n_tiles": n_tiles, "dim": dim}
-    section = read("slide", job.path, name=job.name, **_given(job))
+        found = read_made_with(out)
+        check_same(job, found, made_with)
+        return {"state": "skipped"} | found["result"]
+    section, mpp_from = read_slide(job)
+    assert section.slide is not None
     try:
         tiled = tile(section, settings.sides_um, tile_px=encoder.tile_px, step_um=settings.step_um)
         if settings.picture:
             write_picture(tiled, out.parent / "pictures" / f"{out.stem}.png")
         begun = time.perf_counter()
-        stored = encode_stored(tiled, encoder, cache=settings.cache or None)
+        # Several bars of several processes would write over each other.
+        show = None if multiprocessing.parent_process() is None else False
+        stored = encode_stored(tiled, encoder, cache=settings.cache or None, show=show)
         encode_s = time.perf_counter() - begun
-        write_features(tiled, stored, out, made_with=made_with)
-        return _facts(job, tiled) | {"n_tiles": tiled.n_obs, "dim": stored.shape[1], "encode_s": round(encode_s, 3)}
+        result = {
+            "n_tiles": tiled.n_obs,
+            "dim": stored.shape[1],
+            "tissue_mm2": round(section_mask(tiled).area_um2 / 1e6, 3),
+            "mpp": tiled.mpp,
+            "mpp_from": mpp_from,
+        }
+        lock.check()
+        write_features(tiled, stored, out, made_with=made_with | identity(job, section.slide) | {"result": result})
+        return result | {"encode_s": round(encode_s, 3)}
     finally:
         section.slide.close()
-
-
-def _given(job: SlideJob) -> dict[str, Any]:
-    return {k: v for k, v in (("mpp", job.mpp), ("donor", job.donor)) if v is not None}
-
-
-def _facts(job: SlideJob, section: Section) -> dict[str, Any]:
-    return {
-        "tissue_mm2": round(section_mask(section).area_um2 / 1e6, 3),
-        "mpp": section.mpp,
-        "mpp_from": "file" if job.mpp is None else "given",
-    }
 
 
 @lru_cache(maxsize=1)
 def _encoder(name: str, threads: int | None, weights: str) -> Encoder:
     """Make the encoder once for all slides of a process; `weights` tells environments apart, which are read below."""
     return make_encoder(name, threads=threads)
-
-
-def _made_with(job: SlideJob, encoder: Encoder) -> dict[str, Any]:
-    """Return everything by which a finished file is known to be what this run would make."""
-    path = Path(job.path)
-    where = path if path.is_file() or not path.is_dir() else next(iter(sorted(path.iterdir())), path)
-    try:
-        found = where.stat()
-    except OSError as err:
-        msg = f"slide {path} cannot be read: {err.strerror}. Check the path."
-        raise DataError(msg) from err
-    return {
-        "slide": path.name,
-        "slide_bytes": found.st_size,
-        "slide_modified": found.st_mtime_ns,
-        "mpp": job.mpp,
-        "encoder": job.settings.encoder,
-        "fingerprint": encoder.fingerprint(),
-        "sides_um": list(job.settings.sides_um),
-        "step_um": job.settings.step_um,
-    }
-
-
-def _check_same(found: dict[str, Any], wanted: dict[str, Any], out: Path) -> None:
-    differ = [k for k, v in wanted.items() if found.get(k) != v]
-    if differ:
-        key = differ[0]
-        msg = (
-            f"{out} was made with another {', '.join(differ)} ({key}: {json.dumps(found.get(key))} there, "
-            f"{json.dumps(wanted[key])} now). Give --overwrite to make it again, or another --out."
-        )
-        raise DataError(msg)
 
 
 def _lock_path(job: SlideJob) -> Path:

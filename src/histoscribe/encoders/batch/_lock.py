@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from histoscribe.core.errors import HistoScribeError, StorageError
+from histoscribe.core.files import write_json
 
 try:
     import fcntl
@@ -93,11 +94,30 @@ class WorkLock:
         about = {
             "id": self._id,
             "host": platform.node(),
+            "pids": _pid_space(),
             "pid": os.getpid(),
             "process_started": _started(os.getpid()),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
-        self.path.write_text(json.dumps(about), encoding="utf-8")
+        # In one step: a kill must not leave a lock that says nothing.
+        write_json(self.path, about)
+
+    def check(self) -> None:
+        """Make sure that the lock is still this one's, before something is written under it.
+
+        Raises
+        ------
+        HeldError
+            If it was taken over, as it gave no sign of life for too long.
+        """
+        holder = _read(self.path)
+        if holder.get("id") != self._id:
+            who = f"{holder['host']}, process {holder['pid']}," if holder else "another process"
+            msg = (
+                f"{who} took over {self.path.stem} while this machine gave no sign of life for {self.max_age_s:g} s. "
+                "Let it finish; a longer --lock-age avoids it."
+            )
+            raise HeldError(msg)
 
     def _live(self) -> None:
         while not self._stop.wait(_BEAT_S):
@@ -106,7 +126,7 @@ class WorkLock:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return what a lock says; one that a kill left half written says nothing."""
+    """Return what a lock says; one that is gone or damaged says nothing."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -115,13 +135,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _alive(holder: dict[str, Any], path: Path, max_age_s: float) -> bool:
-    if holder.get("host") == platform.node() and isinstance(holder.get("pid"), int):
+    here = (holder.get("host"), holder.get("pids", "")) == (platform.node(), _pid_space())
+    if here and isinstance(holder.get("pid"), int):
         return _exists(holder["pid"]) and holder.get("process_started") == _started(holder["pid"])
     try:
         age = time.time() - path.stat().st_mtime
     except OSError:
         return False
-    # Written under the guard: a file that says nothing was left by a kill in the middle of writing.
+    # Locks are written whole: one that says nothing is no lock of ours.
     return bool(holder) and age < max_age_s
 
 
@@ -133,6 +154,14 @@ def _exists(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _pid_space() -> str:
+    """Tell apart containers of one host name, in which a number means another process each."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> str:

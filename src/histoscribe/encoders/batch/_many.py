@@ -65,7 +65,7 @@ def encode_many(
     with progress("encode", len(jobs), unit="slides", show=show) as advance, closing(run.run(jobs)) as outcomes:
         for outcome in outcomes:
             report.add(outcome)
-            advance(1)
+            advance(1, f"{report.new_tiles} tiles, {report.tiles_per_s:.3g} tiles/s")
             if stop_on_error and outcome.state == "failed":
                 break
     report.finish()

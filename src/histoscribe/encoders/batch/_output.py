@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from histoscribe.core.section import Section
     from histoscribe.encoders._run import Stored
 
-__all__ = ["read_made_with", "tiles_in", "write_features"]
+__all__ = ["read_made_with", "write_features"]
 
 #: Rows copied at a time: 20 MB of 1288 features.
 _ROWS = 4096
@@ -57,7 +57,7 @@ def write_features(section: Section, stored: Stored, path: Path, *, made_with: d
 
 
 def read_made_with(path: Path) -> dict[str, Any]:
-    """Return the settings that a finished file was made with.
+    """Return what a finished file was made with and what came out.
 
     Raises
     ------
@@ -72,10 +72,3 @@ def read_made_with(path: Path) -> dict[str, Any]:
         msg = f"{path} exists and was not made by a batch run of histoscribe encode. Move it, or give --overwrite."
         raise DataError(msg) from err
     return value
-
-
-def tiles_in(path: Path, encoder: str) -> tuple[int, int]:
-    """Return (tiles, features) of a finished file."""
-    with h5py.File(path) as file:
-        n, dim = file["obsm"][keys.features(encoder)].shape
-    return int(n), int(dim)

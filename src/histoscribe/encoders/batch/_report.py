@@ -65,18 +65,26 @@ class Report:
         """The slides that failed, or that another process holds."""
         return [o for o in self.outcomes if o.state in ("failed", "locked")]
 
+    @property
+    def new_tiles(self) -> int:
+        """Tiles of the slides that this run encoded."""
+        return sum(o.n_tiles or 0 for o in self.outcomes if o.state == "done")
+
+    @property
+    def tiles_per_s(self) -> float:
+        """Their number by the seconds since the run began."""
+        return self.new_tiles / max(time.time() - self._begun, 1e-9)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        new = [o for o in self.outcomes if o.state == "done"]
-        tiles, seconds = sum(o.n_tiles or 0 for o in new), time.time() - self._begun
         settings = self.jobs[0].settings
         return {
             "run": self.id,
             "state": self._state,
             "slides": self.counts(),
-            "new_tiles": tiles,
-            "seconds": round(seconds, 3),
-            "tiles_per_s": round(tiles / seconds, 3) if seconds else None,
+            "new_tiles": self.new_tiles,
+            "seconds": round(time.time() - self._begun, 3),
+            "tiles_per_s": round(self.tiles_per_s, 3),
             "settings": {
                 "encoder": settings.encoder,
                 "sides_um": list(settings.sides_um),
@@ -104,8 +112,7 @@ def _markdown(value: dict[str, Any]) -> str:
     counts = ", ".join(f"{n} {state}" for state, n in value["slides"].items() if n)
     lines = [
         f"# Encoding run {value['run']}: {value['state']}\n",
-        f"{counts}; {value['new_tiles']} new tiles in {value['seconds']:.1f} s "
-        f"({value['tiles_per_s'] or 0:.1f} tiles/s).\n",
+        f"{counts}; {value['new_tiles']} new tiles in {value['seconds']:.1f} s ({value['tiles_per_s']:.1f} tiles/s).\n",
         f"Encoder `{settings['encoder']}`, tile sides {settings['sides_um']} um, step {settings['step_um'] or 'side'}"
         f"; {value['machine']['host']}, {value['begun']}.\n",
     ]
@@ -133,7 +140,7 @@ def _row(o: dict[str, Any]) -> str:
         mpp,
         f"{o['seconds']:.1f}",
         "" if rate is None else f"{rate:.1f}",
-        f"[tiles](<pictures/{stem}.png>)" if o["state"] == "done" else "",
+        f"[tiles](<pictures/{stem}.png>)" if o["state"] in ("done", "skipped") else "",
     ]
     return "| " + " | ".join(cells) + " |"
 

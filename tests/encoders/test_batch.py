@@ -193,6 +193,17 @@ def test_a_container_of_the_same_name_is_another_host(tmp_path, monkeypatch):
             pass
 
 
+def test_a_lock_of_a_lost_worker_of_the_same_run_is_taken_over_at_once(tmp_path):
+    path = tmp_path / "s.lock"
+    path.write_text(json.dumps({"id": "x", "run": "r1", "host": "elsewhere", "pid": 1, "since": "now"}))
+    with pytest.raises(HeldError), WorkLock(path, run="r2"):
+        pass
+    with pytest.raises(HeldError), WorkLock(path):
+        pass
+    with WorkLock(path, run="r1") as lock:
+        assert lock.taken_from.startswith("elsewhere:1")
+
+
 def test_a_locked_slide_is_reported_and_not_encoded_twice(slides, tmp_path):
     first = jobs(slides, tmp_path)[0]
     with WorkLock(tmp_path / "out" / ".locks" / "s0.lock"):

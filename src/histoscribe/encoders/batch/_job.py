@@ -51,6 +51,8 @@ class Settings:
         Seconds without a sign of life after which another host's lock is taken over.
     picture
         Draw the tiles on a thumbnail.
+    run
+        Name of the run, which `encode_many` gives; see `WorkLock`.
     """
 
     encoder: str
@@ -62,6 +64,7 @@ class Settings:
     overwrite: bool = False
     lock_age_s: float = 600.0
     picture: bool = True
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def perform(job: SlideJob) -> Outcome:
     if job.settings.weights:
         os.environ["HISTOSCRIBE_WEIGHTS"] = job.settings.weights
     try:
-        with WorkLock(_lock_path(job), max_age_s=job.settings.lock_age_s) as lock:
+        with WorkLock(_lock_path(job), max_age_s=job.settings.lock_age_s, run=job.settings.run) as lock:
             facts = _encode(job, lock)
             note = f"took over the lock of {lock.taken_from}" if lock.taken_from else ""
             facts = {"state": "done", "note": note} | facts

@@ -45,6 +45,9 @@ class WorkLock:
         The lock file; its folder is made.
     max_age_s
         See above; at least a few times 15 s, at which signs of life are given.
+    run
+        Name of the run that the holder works for. Within a run a slide is given to somebody else only when its worker
+        was lost, so that a lock of the same run is taken over at once, whatever its host.
 
     Attributes
     ----------
@@ -52,8 +55,9 @@ class WorkLock:
         Whose stale lock was taken over, or empty.
     """
 
-    def __init__(self, path: Path, *, max_age_s: float = 600.0) -> None:
+    def __init__(self, path: Path, *, max_age_s: float = 600.0, run: str = "") -> None:
         self.path = Path(path)
+        self.run = run
         self.max_age_s = max_age_s
         self.taken_from = ""
         self._id = uuid.uuid4().hex
@@ -84,7 +88,8 @@ class WorkLock:
     def _take(self) -> None:
         if self.path.exists():
             holder = _read(self.path)
-            if _alive(holder, self.path, self.max_age_s):
+            same_run = self.run and holder.get("run") == self.run
+            if not same_run and _alive(holder, self.path, self.max_age_s):
                 msg = (
                     f"{holder.get('host')}, process {holder.get('pid')}, works on {self.path.stem} since "
                     f"{holder.get('since')}. Let it finish, or stop it and run again."
@@ -93,6 +98,7 @@ class WorkLock:
             self.taken_from = f"{holder.get('host', 'unknown')}:{holder.get('pid', '?')}, which is gone"
         about = {
             "id": self._id,
+            "run": self.run,
             "host": platform.node(),
             "pids": _pid_space(),
             "pid": os.getpid(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,8 @@ def encode_many(
     report = Report(Path(out), jobs)
     report.write()
     run = executor or Executor()
-    with progress("encode", len(jobs), unit="slides", show=show) as advance, closing(run.run(jobs)) as outcomes:
+    named = [replace(job, settings=replace(job.settings, run=report.id)) for job in jobs]
+    with progress("encode", len(jobs), unit="slides", show=show) as advance, closing(run.run(named)) as outcomes:
         for outcome in outcomes:
             report.add(outcome)
             advance(1, f"{report.new_tiles} tiles, {report.tiles_per_s:.3g} tiles/s")

@@ -225,6 +225,41 @@ def test_a_slide_that_kills_its_worker_each_time_fails_alone(slides, tmp_path):
     assert "died (killed, or out of memory) 4 times" in report.failed[0].error
 
 
+def test_workers_end_when_the_run_is_killed(tmp_path):
+    out = tmp_path / "out"
+    code = f"""
+if __name__ == "__main__":
+    from encoders.batch_slides import notes_itself
+    from histoscribe.encoders.batch import Executor, Settings, SlideJob
+    jobs = [SlideJob("x", n, {str(out)!r} + "/" + n + ".h5ad", None, None, Settings("colour")) for n in "ab"]
+    list(Executor(workers=2, work=notes_itself).run(jobs))
+"""
+    (tmp_path / "run.py").write_text(code)
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    run = subprocess.Popen([sys.executable, tmp_path / "run.py"], env=os.environ | {"PYTHONPATH": path})
+    workers = wait_for(lambda: [p.read_text() for p in out.glob("*.pid")], lambda found: len(found) == 2 and all(found))
+    run.kill()
+    run.wait()
+    wait_for(lambda: [pid for pid in workers if running(int(pid))], lambda found: not found)
+
+
+def wait_for(look, enough, seconds=30.0):
+    until = time.monotonic() + seconds
+    while not enough(found := look()):
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
+def running(pid):
+    try:
+        os.kill(pid, 0)
+        # A zombie that nobody waits for has ended.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
 def test_no_scheduler_is_one_clear_error(slides, tmp_path):
     pytest.importorskip("distributed")
     with pytest.raises(LostSchedulerError, match="no Dask scheduler answers at nowhere"):

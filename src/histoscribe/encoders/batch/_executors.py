@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import wait as wait_for_any
 from typing import TYPE_CHECKING
 
 from histoscribe.core.errors import HistoScribeError
@@ -85,12 +88,26 @@ def _in_pool(jobs: Sequence[SlideJob], workers: int, work: Callable[[SlideJob], 
 
 def _pool_outcomes(jobs: Sequence[SlideJob], workers: int, work: Callable[[SlideJob], Outcome]) -> Iterator[Outcome]:
     # Spawned, not forked: a fork of a process with threads (BLAS, ONNX Runtime) can hang.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         try:
             yield from _finished({pool.submit(work, job): job for job in jobs})
         finally:
             # Whoever stops in between waits for the slides under work, not for all of them.
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone: one that was killed says nothing, and work would be awaited forever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait_for_any([parent.sentinel])
+        # At once: finished batches are kept, and the slide's lock says that its holder is gone.
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _finished(futures: dict[Future[Outcome], SlideJob]) -> Iterator[Outcome]:

@@ -1,7 +1,7 @@
 """One slide of a million tiles: memory and cost of a tile from the first 10,000 tiles to the last.
 
 The slide is a generated TIFF pyramid of purple noise with a white rim, in which 64 different JPEG tiles are pointed to
-again and again: 22 MB for 50,000 megapixels. It is encoded as `histoscribe encode FOLDER` does it (tissue mask, grid,
+again and again: 37 MB for 51,000 megapixels. It is encoded as `histoscribe encode FOLDER` does it (tissue mask, grid,
 features, output file, picture), in a process of its own. Every 10,000 tiles that process notes the clock, its CPU time
 and its resident memory; what is mapped from files and can be dropped at any time is told apart from what it holds.
 `--kill-at` kills it there once and lets another one go on.

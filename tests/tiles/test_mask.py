@@ -19,6 +19,7 @@ from histoscribe.core.section import Section
 from histoscribe.slide import open_slide
 from histoscribe.testing import ArraySlide
 from histoscribe.tiles import TissueMask, section_mask, tissue_mask
+from histoscribe.tiles._mask import work_px
 from tiles import painted
 from tiles.painted import MPP, SIZE
 
@@ -251,3 +252,12 @@ def test_real_cortex_on_grey_glass_with_fiducials(shared_data, name):
     on = mask.share(xy, 27.5) >= 0.5
     assert on[inside].mean() > 0.99
     assert on[~inside].mean() < 0.1
+
+
+def test_the_scale_of_a_mask_suits_slides_of_every_size():
+    """2 mm, 40 mm, 80 mm and (a scale that is wrong by far) 4 m, all at most 40 um/px where that can be had."""
+    assert work_px(4_000, 0.5) == 400
+    assert work_px(80_000, 0.5) == 1600
+    assert work_px(160_640, 0.5) == 2510
+    assert 160_640 * 0.5 / 2510 < 40
+    assert work_px(100_000, 40.0) == 4000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image
 from scipy import ndimage
@@ -16,6 +18,8 @@ __all__ = ["tissue_mask", "work_px"]
 #: Masks are made at this scale, um/px: outlines need no more. The longer side has at most so many px, which bounds the
 #: time, and at least so many where the image has them, so that an image whose scale is wrong still gets a mask.
 _WORK_UM, _MOST_PX, _LEAST_PX = 8.0, 1600, 400
+#: Beyond 51 mm so many px would be coarser than a mask can be made at: then so many um/px, up to 128 mm.
+_COARSEST_UM, _UTMOST_PX = 32.0, 4000
 #: Stain above glass, in optical density: what is surely tissue, what is tissue beside it, and what is where it has
 #: texture as well.
 _STRONG, _WEAK, _FAINT = 0.12, 0.05, 0.025
@@ -75,7 +79,8 @@ def tissue_mask(image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0
 
 def work_px(longest_px: int, mpp: float) -> int:
     """Px of the longer side at which the mask of an image of `longest_px` at `mpp` um/px is made."""
-    return min(longest_px, _MOST_PX, max(_LEAST_PX, round(longest_px * mpp / _WORK_UM)))
+    most = min(max(_MOST_PX, math.ceil(longest_px * mpp / _COARSEST_UM)), _UTMOST_PX)
+    return min(longest_px, most, max(_LEAST_PX, round(longest_px * mpp / _WORK_UM)))
 
 
 def _mask(image: np.ndarray, mpp: float, min_px: float) -> np.ndarray:

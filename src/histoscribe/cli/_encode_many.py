@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +85,7 @@ def _say(report: Report, out: Path) -> None:
 
 def default_threads_each(workers: int) -> int:
     """Share the free cores among processes, so that they do not stand in each other's way."""
+    from histoscribe.core.processes import free_cores
     from histoscribe.encoders._encoder import default_threads
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(default_threads(), cores // workers))
+    return max(1, min(default_threads(), free_cores() // workers))

@@ -95,13 +95,12 @@ def _openslide() -> tuple[str, str]:
 
 
 def _device() -> tuple[str, str]:
-    import os
-
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    from histoscribe.core.processes import free_cores
+
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
-    return "ok", f"{cores} cores, {gpu}"
+    return "ok", f"{free_cores()} cores, {gpu}"
 
 
 def _cache() -> tuple[str, str]:

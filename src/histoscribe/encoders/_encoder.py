@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from histoscribe.core.errors import RegistryError
+from histoscribe.core.processes import free_cores
 
 if TYPE_CHECKING:
     from histoscribe.core.card import Card
@@ -110,4 +111,4 @@ def default_threads() -> int:
     if named.isdigit() and int(named) > 0:
         return int(named)
     # Tiles go through the network a few at a time: more threads than this have too little to share.
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(8, free_cores())

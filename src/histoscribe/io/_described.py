@@ -10,6 +10,7 @@ import numpy as np
 
 from histoscribe.core import keys
 from histoscribe.core.errors import DataError
+from histoscribe.core.files import atomic_path
 from histoscribe.core.grid import TileGrid
 from histoscribe.core.section import Origin, Section
 from histoscribe.core.units import check_mpp
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from histoscribe.core.pixels import PixelSource
 
-__all__ = ["TILES", "described", "described_table", "section_from"]
+__all__ = ["TILES", "described", "described_table", "save_h5ad", "section_from"]
 
 #: obsm: (n, 2) float64 centres of the tiles, where they are not the centres of the observations.
 TILES = "tile_centres"
@@ -130,3 +131,22 @@ def _shallow(table: AnnData) -> AnnData:
 
     slots: dict[str, Any] = {name: dict(getattr(table, name)) for name in ("obsm", "varm", "obsp", "varp", "layers")}
     return AnnData(X=table.X, obs=table.obs.copy(), var=table.var.copy(), uns=dict(table.uns), **slots)
+
+
+def save_h5ad(table: AnnData, path: Path, name: str) -> None:
+    """Write the table of the section called `name` as an AnnData file, compressed, atomically.
+
+    Raises
+    ------
+    DataError
+        If something in it cannot be stored.
+    StorageError
+        If the disk is full or the folder cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            table.write_h5ad(temporary, compression="gzip")
+        except (TypeError, ValueError, NotImplementedError, KeyError) as err:
+            first = str(err).strip().splitlines()[0]
+            msg = f"section {name!r} cannot be stored as AnnData ({first}). Rename or drop what is named there."
+            raise DataError(msg) from err

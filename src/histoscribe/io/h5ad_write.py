@@ -10,13 +10,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from histoscribe.core.errors import DataError
-from histoscribe.core.files import atomic_path
-from histoscribe.io._described import described_table
+from histoscribe.io._described import described_table, save_h5ad
 from histoscribe.io._write import refuse_existing
 
 if TYPE_CHECKING:
-    from anndata import AnnData
-
     from histoscribe.core.section import Section
 
 __all__ = ["write_h5ad"]
@@ -66,7 +63,7 @@ def write_h5ad(
     table = described_table(section, slide=source)
     if pixels is not None and thumbnail_px > 0 and section.n_obs:
         table.uns["spatial"] = _legacy(section, pixels.thumbnail(max_px=thumbnail_px))
-    _save(table, path, section.name)
+    save_h5ad(table, path, section.name)
     return path
 
 
@@ -103,13 +100,3 @@ def _drawn_px(section: Section) -> float:
     if section.n_obs < 2:
         return 1.0
     return float(np.median(cKDTree(section.xy).query(section.xy, k=2)[0][:, 1])) or 1.0
-
-
-def _save(table: AnnData, path: Path, name: str) -> None:
-    with atomic_path(path) as temporary:
-        try:
-            table.write_h5ad(temporary, compression="gzip")
-        except (TypeError, ValueError, NotImplementedError, KeyError) as err:
-            first = str(err).strip().splitlines()[0]
-            msg = f"section {name!r} cannot be stored as AnnData ({first}). Rename or drop what is named there."
-            raise DataError(msg) from err

@@ -12,6 +12,7 @@ from anndata import AnnData
 from histoscribe.core import keys
 from histoscribe.core.errors import DataError, SlideError
 from histoscribe.core.files import atomic_path, write_json
+from histoscribe.io._described import save_h5ad
 from histoscribe.io._hest_identity import DONORS, donor_name
 from histoscribe.io._hest_patches_write import write_patches
 from histoscribe.io._hest_scale import PLATFORMS
@@ -196,10 +197,4 @@ def _write_table(section: Section, path: Path, thumbnail: np.ndarray | None) -> 
         if section.spot_um is not None:
             factors["spot_diameter_fullres"] = section.spot_um / section.mpp
         table.uns["spatial"] = {"ST": {"images": {_IMAGE: thumbnail}, "scalefactors": factors}}
-    with atomic_path(path) as temporary:
-        try:
-            table.write_h5ad(temporary, compression="gzip")
-        except (TypeError, ValueError, NotImplementedError, KeyError) as err:
-            first = str(err).strip().splitlines()[0]
-            msg = f"section {section.name!r} cannot be stored as AnnData ({first}). Rename or drop what is named there."
-            raise DataError(msg) from err
+    save_h5ad(table, path, section.name)

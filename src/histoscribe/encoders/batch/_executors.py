@@ -91,7 +91,7 @@ def _pool_outcomes(jobs: Sequence[SlideJob], workers: int, work: Callable[[Slide
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         try:
-            yield from _finished({pool.submit(work, job): job for job in jobs})
+            yield from _finished({pool.submit(work, job) for job in jobs})
         finally:
             # Whoever stops in between waits for the slides under work, not for all of them.
             pool.shutdown(wait=True, cancel_futures=True)
@@ -110,8 +110,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _finished(futures: dict[Future[Outcome], SlideJob]) -> Iterator[Outcome]:
-    waiting = set(futures)
+def _finished(waiting: set[Future[Outcome]]) -> Iterator[Outcome]:
     while waiting:
         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
         broken = None

@@ -43,7 +43,7 @@ class Bag:
     def __post_init__(self) -> None:
         features = np.asarray(self.features, dtype=np.float32)
         if features.ndim != 2 or not len(features) or not np.isfinite(features).all():
-            msg = f"slide {self.name}: features of shape {features.shape} must be (tiles, dim), finite, of 1 tile or more."
+            msg = f"slide {self.name}: features of shape {features.shape}. Give finite (tiles, dim) of 1 tile or more."
             raise DataError(msg)
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "donor", self.donor or self.name)
@@ -51,6 +51,8 @@ class Bag:
             return
         xy = np.asarray(self.xy_um, dtype=np.float64)
         if xy.shape != (len(features), 2) or not np.isfinite(xy).all():
-            msg = f"slide {self.name}: positions of shape {xy.shape} for {len(features)} tiles. Give x and y, um, of each."
+            msg = (
+                f"slide {self.name}: positions {xy.shape} for {len(features)} tiles. Give finite x and y, um, of each."
+            )
             raise CoordinateError(msg)
         object.__setattr__(self, "xy_um", xy)

@@ -1,4 +1,4 @@
-"""Studies: benchmarks whose question is not "the expression of a section from its slide"; one file and one line each."""
+"""Studies: benchmarks that ask something else than the expression of a section; one file and one line each."""
 
 from __future__ import annotations
 

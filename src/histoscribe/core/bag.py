@@ -25,6 +25,8 @@ class Bag:
         ``(n, 2)`` float64 centres of the tiles, x right, y down, um; None where only features are known.
     donor, site
         Whose tissue it is, and which site collected it: what splits keep apart. An unknown donor is the slide itself.
+    encoder
+        What made the features; empty where it is not known. Features of two encoders are never mixed.
 
     Raises
     ------
@@ -39,6 +41,7 @@ class Bag:
     xy_um: np.ndarray | None = None
     donor: str = ""
     site: str = ""
+    encoder: str = ""
 
     def __post_init__(self) -> None:
         features = np.asarray(self.features, dtype=np.float32)

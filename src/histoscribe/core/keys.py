@@ -6,6 +6,8 @@ from typing import Final
 
 #: obsm: (n, 2) float64, x and y of the observation's centre in level-0 px.
 SPATIAL: Final = "spatial"
+#: obsm: (n, 2) float64, the same in um, where features are all that is known of a slide.
+SPATIAL_UM: Final = "spatial_um"
 #: layers: integer counts, csr.
 COUNTS: Final = "counts"
 #: obs: total counts over all genes that were measured (not only those in `var`): the library size.

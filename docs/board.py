@@ -106,10 +106,13 @@ def page() -> str:
     """Return the page."""
     from histoscribe.bench.board import load_records, make_boards
     from histoscribe.bench.board_text import markdown
+    from histoscribe.bench.studies import STUDIES
+    from histoscribe.bench.studies._board import make_study_boards
+    from histoscribe.bench.studies._text import study_markdown
 
     boards = make_boards(load_records(ROOT / "results"))
-    body = markdown(boards) if boards else "No suite has a record yet.\n"
-    return "\n".join([NOTE, "# Board\n", LEAD, body])
+    studies = make_study_boards([STUDIES.get(name)() for name in STUDIES], ROOT / "results")
+    return "\n".join([NOTE, "# Board\n", LEAD, markdown(boards), study_markdown(studies)])
 
 
 if __name__ == "__main__":

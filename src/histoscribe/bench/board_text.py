@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARROWS",
+    "NONE",
     "Table",
     "cost_table",
     "difference_table",
@@ -25,6 +26,7 @@ __all__ = [
     "published_table",
     "score_table",
     "sentences",
+    "table_markdown",
     "task_tables",
 ]
 
@@ -282,7 +284,12 @@ def markdown(boards: Sequence[Board], *, level: int = 2) -> str:
 
 
 def _section(title: str, table: Table) -> str:
-    lines = [title, "", "| " + " | ".join(map(_escaped, table.header)) + " |"]
+    return f"{title}\n\n{table_markdown(table)}"
+
+
+def table_markdown(table: Table) -> str:
+    """Return a table as Markdown, numbers to the right."""
+    lines = ["| " + " | ".join(map(_escaped, table.header)) + " |"]
     lines.append("|---|" + "---:|" * (len(table.header) - 1))
     lines += ["| " + " | ".join(map(_escaped, row)) + " |" for row in table.rows]
     return "\n".join(lines) + "\n"

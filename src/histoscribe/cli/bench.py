@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from histoscribe.cli._bench_study import (
+    every_study,
+    print_study_board,
+    run_studies,
+    show_study,
+    study_called,
+    study_facts,
+)
 from histoscribe.cli._parse import Weights
 from histoscribe.core.errors import DataError
 
@@ -21,14 +29,14 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(help="Benchmarks as files: list, show, run, and the board.", no_args_is_help=True)
 
-_SUITE = typer.Argument(metavar="SUITE", help="Id of a suite (`histoscribe bench list`), or a .toml file.")
+_SUITE = typer.Argument(metavar="SUITE", help="Id of a suite or study (`histoscribe bench list`), or a .toml file.")
 
 
 @bench.command("list")
 def list_suites(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the suites, and whether their data are here."""
+    """List the suites and studies, and whether their data are here."""
     from histoscribe.bench.suite import data_root, load_suite, suite_names
 
     suites = [load_suite(path) for path in suite_names().values()]
@@ -39,12 +47,17 @@ def list_suites(
             | {"missing_files": missing[s.id]}
             for s in suites
         ]
+        rows += [study_facts(study) for study in every_study()]
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
     for suite in suites:
         n = missing[suite.id]
         data = "generated" if suite.data.source else "data here" if not n else f"{n} files missing"
         typer.echo(f"{suite.id} {suite.version} [{suite.protocol}; {data}]\n    {suite.heading.en}")
+    for study in every_study():
+        n = study_facts(study)["missing_files"]
+        data = "generated" if not study.files else "data here" if not n else f"{n} files missing"
+        typer.echo(f"{study.id} {study.version} [{study.family}; {study.protocol}; {data}]\n    {study.heading.en}")
 
 
 @bench.command("show")
@@ -58,6 +71,10 @@ def show_suite(
     from histoscribe.bench.about import measured_facts, stated_facts
     from histoscribe.bench.suite import load_suite
 
+    study = study_called(suite)
+    if study is not None:
+        show_study(study)
+        return
     loaded = load_suite(suite)
     for key, value in stated_facts(loaded).items():
         typer.echo(f"{key + ':':<14}{value}")
@@ -71,7 +88,10 @@ def run(
     suite: Annotated[str, _SUITE],
     methods: Annotated[
         str | None,
-        typer.Option(help="METHOD or METHOD@PRESET, comma-separated; default all that the suite lists."),
+        typer.Option(
+            help="METHOD or METHOD@PRESET, comma-separated; default all that the suite lists. Of a study: methods, or "
+            "labels of rows, separated by semicolons where a label holds a comma."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of methods, controls and count splitting.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
@@ -91,17 +111,28 @@ def run(
         ),
     ] = None,
     weights: Weights = None,
+    slow: Annotated[bool, typer.Option("--slow", help="Run a study's slow rows, too.")] = False,
     no_controls: Annotated[bool, typer.Option("--no-controls", help="Leave the controls out.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was done before.")] = False,
     any_code: Annotated[
         bool, typer.Option("--any-code", help="Keep records of the same run that older source code made.")
     ] = False,
 ) -> None:
-    """Fit, predict and score every fold; one record for each run; stopped and started again, it repeats nothing."""
+    """Fit, predict and score every fold; one record for each run; stopped and started again, it repeats nothing.
+
+    Studies (cell composition, stacks, whole slides) run row by row in this process, with all of their seeds unless one
+    is given; options about folds, encoders and threads are those of suites.
+    """
     from histoscribe.bench.about import stated_facts
     from histoscribe.bench.runner import run_suite
     from histoscribe.bench.suite import load_suite
 
+    study = study_called(suite)
+    if study is not None:
+        named = [m.strip() for m in methods.split(";" if ";" in methods else ",") if m.strip()] if methods else []
+        seeds = [] if seed is None else [seed]
+        run_studies(study, methods=named, seeds=seeds, out=out, slow=slow, fresh=fresh, any_code=any_code)
+        return
     loaded = load_suite(suite)
     for key, value in stated_facts(loaded).items():
         typer.echo(f"{key + ':':<14}{value}")
@@ -159,21 +190,34 @@ def board(
     if layout not in ("terminal", "markdown", "html"):
         msg = f"--format {layout!r} is not known. Choose terminal, markdown or html."
         raise DataError(msg)
-    boards = make_boards(load_records(records, suites or ()))
+    from histoscribe.bench.studies._board import make_study_boards
+    from histoscribe.bench.studies._text import study_markdown
+
+    studies = [s for s in every_study() if not suites or s.id in suites]
+    named = [name for name in suites or () if name not in {s.id for s in studies}]
+    boards = make_boards(load_records(records, named)) if named or not suites else []
+    study_boards = make_study_boards(studies, records)
+    if suites and len(study_boards) < len(studies):
+        lacking = next(s.id for s in studies if s.id not in {b.id for b in study_boards})
+        msg = f"there is no record of study {lacking!r} below {records}. Run `histoscribe bench run {lacking}` first."
+        raise DataError(msg)
+    text = "\n".join(part for part in (markdown(boards), study_markdown(study_boards)) if part)
     if layout == "html":
         from histoscribe.reports import board_page
 
-        path = board_page(boards, path=out or Path("board.html"))
+        path = board_page(boards, study_boards, path=out or Path("board.html"))
         typer.echo(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB, one file, opens without a network)")
     elif out is not None:
         with atomic_path(out) as temporary:
-            temporary.write_text(markdown(boards), encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
         typer.echo(f"wrote {out}")
     elif layout == "markdown":
-        typer.echo(markdown(boards), nl=False)
+        typer.echo(text, nl=False)
     else:
         for one in boards:
             _print_board(one)
+        for one in study_boards:
+            print_study_board(one)
 
 
 def _print_board(board: Board) -> None:

@@ -17,6 +17,7 @@ from histoscribe.core.files import atomic_path
 from histoscribe.metrics import METRICS
 from histoscribe.reports._panels import chart_uri
 from histoscribe.reports._report import _environment
+from histoscribe.reports._study_board import both, study_context
 from histoscribe.reports._words import Text, words
 from histoscribe.reports.board_charts import board_figure, differences_figure
 
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from histoscribe.bench.board import Board, BoardRow
-    from histoscribe.bench.suite import Heading
+    from histoscribe.bench.studies._board import StudyBoard
 
 __all__ = ["board_page"]
 
 _THEMES = ("light", "dark")
 
 
-def board_page(boards: Sequence[Board], *, path: Path | str) -> Path:
+def board_page(boards: Sequence[Board], studies: Sequence[StudyBoard] = (), *, path: Path | str) -> Path:
     """Write boards as one HTML file that loads nothing from anywhere.
 
     For each suite, in this order: which controls beat which methods, failures, scores with ceilings, gene subsets,
-    published values, paired differences, cost.
+    published values, paired differences, cost. Then the studies, a table for each case.
 
     Raises
     ------
@@ -44,11 +45,14 @@ def board_page(boards: Sequence[Board], *, path: Path | str) -> Path:
     StorageError
         If the disk is full; an older file at `path` stays as it was.
     """
-    if not boards:
+    if not boards and not studies:
         msg = "no record was found, so there is no board to write. Run `histoscribe bench run SUITE` first."
         raise DataError(msg)
-    context = {"boards": [_context(b) for b in boards], "version": version("histoscribe")}
-    context["synthetic"] = all(row.record.synthetic for b in boards for row in b.rows)
+    context: dict[str, Any] = {"boards": [_context(b) for b in boards], "version": version("histoscribe")}
+    context["studies"] = [study_context(b) for b in studies]
+    records = [row.record for b in boards for row in b.rows]
+    records += [r for b in studies for table in b.tables for row in table.rows for r in row.records]
+    context["synthetic"] = all(record.synthetic for record in records)
     page = _environment().get_template("board.html.j2").render(context | _assets())
     path = Path(path)
     with atomic_path(path) as temporary:
@@ -62,13 +66,13 @@ def _context(board: Board) -> dict[str, Any]:
     differences = {theme: chart_uri(figure) for theme, figure in apart.items() if figure is not None}
     return {
         "board": board,
-        "heading": _both(board.heading),
-        "notes": [_both(note) for note in board.notes],
+        "heading": both(board.heading),
+        "notes": [both(note) for note in board.notes],
         "wins": [_win(wins) for wins in board_text.grouped_wins(board)],
         "metrics": [_metric(name) for name in board.metrics],
         "tables": [
             {"heading": heading, "name": name, "rows": _rows(board, name), "ceilings": _ceilings(board, name)}
-            for name, heading in [("", None), *((n, _both(h)) for n, h in board.subsets.items())]
+            for name, heading in [("", None), *((n, both(h)) for n, h in board.subsets.items())]
         ],
         "published": board_text.published_table(board),
         "sources": list(dict.fromkeys(f"{v.source or '–'}: {v.text}" for v in board.published)),
@@ -80,13 +84,6 @@ def _context(board: Board) -> dict[str, Any]:
         "difference_chart": differences or None,
         "dirty": any("+dirty" in row.record.commit for row in board.rows),
     }
-
-
-def _both(heading: Heading) -> Markup:
-    """Return both languages; the style sheet shows the chosen one."""
-    return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hans">{}</span>').format(
-        heading.en, heading.zh
-    )
 
 
 def _win(wins: Sequence[Any]) -> Text:

@@ -18,6 +18,7 @@ from histoscribe.io.tile_features import read_hest_embeddings, read_trident_feat
 from histoscribe.io.trident import read_trident_coords
 from histoscribe.io.trident_write import write_trident_coords, write_trident_features
 from histoscribe.io.wsidata_object import from_wsidata, to_wsidata
+from histoscribe.io.xena import match_slides, read_expression_table
 
 __all__ = [
     "READERS",
@@ -30,8 +31,10 @@ __all__ = [
     "from_spatialdata",
     "from_wsidata",
     "load_geojson",
+    "match_slides",
     "parse_spec",
     "read",
+    "read_expression_table",
     "read_hest_embeddings",
     "read_hest_patches",
     "read_hest_shapes",

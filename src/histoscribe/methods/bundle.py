@@ -11,8 +11,9 @@ import numpy as np
 
 from histoscribe.core.errors import BundleError
 from histoscribe.core.features import FeatureSpec
-from histoscribe.core.files import atomic_path, digest
+from histoscribe.core.files import digest
 from histoscribe.core.target import Target
+from histoscribe.methods._bundle_file import FORMAT, content, read_bundle_file, write_bundle_file
 from histoscribe.methods.calibration import Calibration
 from histoscribe.methods.novelty import Novelty
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Bundle", "provenance"]
 
-FORMAT = 1
 _PREFIXES = ("method.", "calibration.", "novelty.")
 
 
@@ -63,17 +63,12 @@ class Bundle:
         StorageError
             If the disk is full; an older file at `path` stays as it was.
         """
-        from safetensors.numpy import save_file
-
-        arrays = self._arrays()
-        header = self._header() | {"content": _content(arrays)}
-        with atomic_path(path) as temporary:
-            save_file(arrays, temporary, metadata={"histoscribe": json.dumps(header, sort_keys=True)})
+        write_bundle_file(path, self._header(), self._arrays())
         return Path(path)
 
     def digest(self) -> str:
         """16 hex digits of everything in the bundle."""
-        return digest(json.dumps(self._header(), sort_keys=True), _content(self._arrays()))
+        return digest(json.dumps(self._header(), sort_keys=True), content(self._arrays()))
 
     def _arrays(self) -> dict[str, np.ndarray]:
         cal = self.calibration
@@ -108,7 +103,7 @@ class Bundle:
         BundleError
             If the file is missing, damaged, not a bundle, or of a newer format.
         """
-        header, arrays = _read(Path(path))
+        header, arrays = read_bundle_file(Path(path), kind="expression")
         from histoscribe.methods import EXPRESSION
 
         predictor = EXPRESSION.get(header["method"])(**header["params"])
@@ -122,40 +117,6 @@ class Bundle:
         novelty = Novelty.from_state(groups["novelty."]) if groups["novelty."] else None
         calibration = Calibration(**header["calibration"], **groups["calibration."], novelty=novelty)
         return cls(predictor, calibration, header["provenance"])
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        msg = f"bundle {path} does not exist. Check the path, or make one with `histoscribe fit`."
-        raise BundleError(msg)
-    remedy = "Copy or fit it again."
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError) as err:
-        msg = f"bundle {path} is damaged or not a bundle ({err}). {remedy}"
-        raise BundleError(msg) from err
-    if "histoscribe" not in metadata:
-        msg = f"{path} is a safetensors file but not a HistoScribe bundle (no 'histoscribe' metadata). Give a bundle."
-        raise BundleError(msg)
-    header = json.loads(metadata["histoscribe"])
-    if header["format"] > FORMAT:
-        msg = f"bundle {path} has format {header['format']}; this version reads up to {FORMAT}. Upgrade histoscribe."
-        raise BundleError(msg)
-    if header["content"] != _content(arrays):
-        msg = f"bundle {path} holds other numbers than were written (checksum differs). {remedy}"
-        raise BundleError(msg)
-    return header, arrays
-
-
-def _content(arrays: dict[str, np.ndarray]) -> str:
-    parts: list[str | bytes] = []
-    for name, value in sorted(arrays.items()):
-        parts += [name, f"{value.dtype.str}{value.shape}", np.ascontiguousarray(value).tobytes()]
-    return digest(*parts)
 
 
 def provenance(sections: Sequence[Section]) -> dict[str, Any]:

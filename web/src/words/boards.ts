@@ -1,0 +1,5 @@
+import type { Words } from "./words";
+
+export const boards = {
+  "boards.title": { en: "Boards", zh: "Boards" },
+} satisfies Words;

@@ -1,0 +1,5 @@
+import type { Words } from "./words";
+
+export const slide = {
+  "slide.title": { en: "Slide", zh: "Slide" },
+} satisfies Words;

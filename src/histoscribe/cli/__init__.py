@@ -24,6 +24,7 @@ COMMANDS = {
     "deconvolve": "deconvolve:deconvolve",
     "evaluate": "evaluate:evaluate",
     "report": "report:report",
+    "studio": "studio:studio",
 }
 
 #: Name of a group of commands to "module:typer application".

@@ -1,0 +1,9 @@
+"""The studio: a local web application that shows slides, genes, trust, boards and papers."""
+
+from __future__ import annotations
+
+from histoscribe.studio._app import create_app
+from histoscribe.studio._serve import serve
+from histoscribe.studio._studio import Studio
+
+__all__ = ["Studio", "create_app", "serve"]

@@ -1,0 +1,1 @@
+"""What leaves the studio: tables, GeoJSON, a Vitessce configuration, one HTML file."""

@@ -1,0 +1,1 @@
+"""What the studio was given: found, named, opened when needed, watched for changes."""

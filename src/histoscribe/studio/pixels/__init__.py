@@ -1,0 +1,1 @@
+"""Pixels for the viewer: tiles as the file stores them, or decoded, within bounded memory."""

@@ -1,0 +1,129 @@
+"""Routes of items: the list, and everything about one but its numbers."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request
+
+from histoscribe.studio._models import (
+    CategoryOut,
+    CompositionOut,
+    ItemDetail,
+    ItemOut,
+    ItemsOut,
+    LayerOut,
+    LevelOut,
+    Meta,
+    MetaLimits,
+    ObservationsOut,
+    SlideOut,
+    StackSection,
+)
+from histoscribe.studio.routes._common import ERRORS, NamedItem, TheStudio
+
+if TYPE_CHECKING:
+    from histoscribe.studio._studio import Studio
+    from histoscribe.studio.items._item import Item
+    from histoscribe.studio.items._opened import Opened
+
+__all__ = ["item_out", "router"]
+
+router = APIRouter(prefix="/api", tags=["items"])
+
+
+@router.get("/meta")
+async def meta(studio: TheStudio) -> Meta:
+    """Tell what this server is."""
+    limits = MetaLimits(
+        upload_bytes=studio.limits.upload_bytes, markers_observations=studio.limits.markers_observations
+    )
+    return Meta(version=version("histoscribe"), limits=limits, items=len(studio.items), demo=studio.demo)
+
+
+@router.get("/items")
+async def items(studio: TheStudio) -> ItemsOut:
+    """List all items, opened or not."""
+    return ItemsOut(items=[item_out(studio, item) for item in studio.items])
+
+
+@router.get("/items/{item}", responses=ERRORS)
+async def item(request: Request, item: NamedItem, studio: TheStudio) -> ItemDetail:
+    """Tell everything about an item but its numbers; opens it, which can take seconds."""
+    return await studio.slow.run(request, _detail, studio, item)
+
+
+def item_out(studio: Studio, item: Item) -> ItemOut:
+    """Describe an item in a list."""
+    opened = item.opened
+    return ItemOut(
+        id=item.id,
+        kind=item.kind,
+        name=item.name,
+        donor=opened.donor if opened else None,
+        file=item.file,
+        state=item.state,
+        error=item.error,
+        n_observations=opened.n if opened else None,
+        n_genes=len(opened.genes) if opened else None,
+        mpp=opened.mpp if opened else None,
+        width_px=opened.size[0] if opened else None,
+        height_px=opened.size[1] if opened else None,
+        compare=[other.id for other in studio.items.partners(item)],
+        stack=item.stack,
+    )
+
+
+def _detail(studio: Studio, item: Item) -> ItemDetail:
+    opened = studio.items.open(item)
+    values, notes = studio.items.values(item)
+    shown = "measured" if item.kind == "section" else "predicted"
+    composition = opened.composition
+    return ItemDetail(
+        **item_out(studio, item).model_dump(),
+        slide=_slide(opened),
+        observations=_observations(opened),
+        layers=[LayerOut(name=y.name, unit=y.unit, default=y.name == shown) for y in values.layers.values()],
+        categories=[CategoryOut(key=c.key, names=c.names, colours=c.colours) for c in opened.categories],
+        composition=composition and CompositionOut(names=composition.names, colours=composition.colours),
+        trust=bool(values.trust),
+        notes=[*opened.notes, *notes],
+        sections_of_stack=_stack(studio, item),
+        opening_others=any(other.state in {"waiting", "opening"} for other in studio.items),
+    )
+
+
+def _slide(opened: Opened) -> SlideOut | None:
+    if opened.tiles is None:
+        return None
+    levels = [
+        LevelOut(
+            level=i,
+            width_px=v.width,
+            height_px=v.height,
+            tile_width_px=v.tile_width,
+            tile_height_px=v.tile_height,
+            downsample=v.downsample,
+        )
+        for i, v in enumerate(opened.tiles.levels)
+    ]
+    return SlideOut(
+        width_px=opened.size[0],
+        height_px=opened.size[1],
+        mpp=opened.mpp,
+        levels=levels,
+        passthrough=opened.tiles.passthrough,
+    )
+
+
+def _observations(opened: Opened) -> ObservationsOut | None:
+    if not opened.n:
+        return None
+    return ObservationsOut(n=opened.n, shape=opened.shape, size_px=opened.spot_px, pitch_px=opened.pitch_px)
+
+
+def _stack(studio: Studio, item: Item) -> list[StackSection]:
+    if item.stack is None:
+        return []
+    return [StackSection(id=other.id, z_um=None) for other in studio.items if other.stack == item.stack]

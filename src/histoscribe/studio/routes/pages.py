@@ -1,0 +1,56 @@
+"""Routes of the page: the files that the package's build made, and its start page for every address of the page."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from histoscribe.studio._error import StudioError
+
+__all__ = ["STATIC", "router"]
+
+router = APIRouter(include_in_schema=False)
+STATIC = Path(__file__).parents[1] / "static"
+#: First parts of the page's own addresses.
+_PAGES = ("", "slide", "predict", "jobs", "boards", "papers", "datasets")
+#: Names of built files carry a hash of their content.
+_FOREVER = "public, max-age=31536000, immutable"
+_NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>HistoScribe studio</title>
+<main style="font:16px/1.5 system-ui;max-width:42em;margin:4em auto;padding:0 1em"><h1>HistoScribe studio</h1>
+<p>The server runs, but its page is not built. In a checkout:
+<code>cd web &amp;&amp; npm ci &amp;&amp; npm run build</code>, then load this page again.
+An installed package brings the page with it.</p>
+<p>The API is there: <a href="/api/openapi.json">/api/openapi.json</a>, <a href="/api/items">/api/items</a>.</p></main>
+</html>"""
+
+
+@router.api_route("/{path:path}", methods=["GET", "HEAD"])
+async def page(path: str) -> Response:
+    """Send a built file, or the start page where the address is one of the page's."""
+    found = _file(path)
+    if found is not None:
+        kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
+        keep = _FOREVER if path.startswith("assets/") else "no-cache"
+        return FileResponse(found, media_type=kind, headers={"cache-control": keep})
+    if path.split("/", maxsplit=1)[0] not in _PAGES:
+        raise StudioError(404, "there is no such page.", where=f"/{path[:100]}", todo="Start at /.")
+    start = _file("index.html")
+    if start is None:
+        return HTMLResponse(_NOT_BUILT, headers={"cache-control": "no-store"})
+    return FileResponse(start, media_type="text/html; charset=utf-8", headers={"cache-control": "no-cache"})
+
+
+def _file(path: str) -> Path | None:
+    """Return a built file; nothing outside the folder, and nothing that is a link, can be named."""
+    parts = path.split("/")
+    if not path or any(p in {"", ".", ".."} or "\\" in p or "\0" in p or ":" in p for p in parts):
+        return None
+    found = STATIC
+    for part in parts:
+        found /= part
+        if found.is_symlink():
+            return None
+    return found if found.is_file() else None

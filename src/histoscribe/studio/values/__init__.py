@@ -1,0 +1,1 @@
+"""Values for the viewer: genes as vectors, their trust, groups, markers."""

@@ -1,0 +1,50 @@
+/** The item's arrays from the server: fetched once, kept while there is room, dropped oldest first. */
+
+import { getBinary, part } from "../api";
+import type { LayerName } from "../types";
+import { Values } from "./values";
+
+/** Gene vectors kept, bytes; about 160 genes of 100,000 observations. */
+const KEEP_BYTES = 64 * 1024 * 1024;
+
+const vectors = new Map<string, Values>();
+let kept = 0;
+
+/** Values of one gene in one layer, by observation; NaN where unknown. */
+export async function geneValues(item: string, gene: string, layer: LayerName, signal?: AbortSignal): Promise<Values> {
+  const path = `items/${part(item)}/genes/${part(gene)}`;
+  const key = `${path} ${layer}`;
+  const known = vectors.get(key);
+  if (known) {
+    vectors.delete(key);
+    vectors.set(key, known); // now the youngest
+    return known;
+  }
+  const { data, headers } = await getBinary(path, { layer }, signal);
+  const values = new Values(new Float32Array(data), headers.get("x-unit") ?? "");
+  vectors.set(key, values);
+  kept += data.byteLength;
+  for (const [old, dropped] of vectors) {
+    if (kept <= KEEP_BYTES || old === key) {
+      break;
+    }
+    vectors.delete(old);
+    kept -= dropped.data.byteLength;
+  }
+  return values;
+}
+
+/** Centres, (n, 2) row-major, level-0 px. */
+export async function centres(item: string, signal?: AbortSignal): Promise<Float32Array> {
+  return new Float32Array((await getBinary(`items/${part(item)}/observations`, {}, signal)).data);
+}
+
+/** Codes of a category by observation; 65535 where there is none. */
+export async function codes(item: string, key: string, signal?: AbortSignal): Promise<Uint16Array> {
+  return new Uint16Array((await getBinary(`items/${part(item)}/categories/${part(key)}`, {}, signal)).data);
+}
+
+/** Shares, (n, parts) row-major. */
+export async function shares(item: string, signal?: AbortSignal): Promise<Float32Array> {
+  return new Float32Array((await getBinary(`items/${part(item)}/composition`, {}, signal)).data);
+}

@@ -1,0 +1,344 @@
+/**
+ * The stage: one to many panels that pan and zoom together, with the observation layer over all of them.
+ *
+ * A panel is an OpenSeadragon viewer in its own element; scenes say what the layer draws over which panel. A panel's
+ * observations are drawn in the frame in which its tissue is drawn, so that both move as one.
+ */
+
+import OpenSeadragon from "openseadragon";
+import type { ItemDetail } from "../types";
+import { ObservationLayer, type Look, type Marks } from "./layer";
+import { tileSource } from "./levels";
+import { holds, type Box, type Frame, type View } from "./plane";
+
+/** One drawing over one panel; `from` and `to` are shares of the panel's width, for the swipe divider. */
+export interface Scene {
+  panel: string;
+  set: string;
+  channel: string;
+  look: Look;
+  from: number;
+  to: number;
+}
+
+interface Panel {
+  item: ItemDetail;
+  host: HTMLElement;
+  viewer: OpenSeadragon.Viewer;
+  drawn: string;
+}
+
+/** How long after the last movement the full number of observations is drawn, ms. */
+const SETTLE_MS = 140;
+
+export class Stage {
+  readonly layer: ObservationLayer;
+  private readonly panels = new Map<string, Panel>();
+  private scenes: readonly Scene[] = [];
+  private leader = "";
+  private linked = true;
+  private thin = 2;
+  private lastMove = 0;
+  private settle = 0;
+  private pending = 0;
+  private pendingView: View | null = null;
+  private readonly watcher: ResizeObserver;
+  /** Called when the view of the leading panel has changed. */
+  onView: (key: string, frame: Frame) => void = () => undefined;
+  /** Observations drawn over all panels in their last frames. */
+  readonly counts = new Map<string, number>();
+
+  constructor(
+    readonly root: HTMLElement,
+    canvas: HTMLCanvasElement,
+  ) {
+    this.layer = new ObservationLayer(canvas);
+    this.watcher = new ResizeObserver(() => this.redraw());
+    this.watcher.observe(root);
+  }
+
+  /** Open an item in an element of the stage. */
+  attach(key: string, host: HTMLElement, item: ItemDetail): void {
+    const viewer = openViewer(host, item);
+    const panel: Panel = { item, host, viewer, drawn: "" };
+    this.panels.set(key, panel);
+    this.watcher.observe(host);
+    const lead = () => {
+      this.leader = key;
+    };
+    host.addEventListener("pointerenter", lead);
+    host.addEventListener("focusin", lead);
+    if (!this.panels.has(this.leader)) {
+      this.leader = key;
+    }
+    viewer.addHandler("open", () => {
+      const frame = this.frame(this.leader);
+      if (this.pendingView) {
+        this.show(this.pendingView);
+      } else if (key !== this.leader && frame) {
+        this.follow(frame, this.panels.get(this.leader) as Panel, panel);
+      }
+      this.redraw();
+    });
+    viewer.addHandler("viewport-change", () => this.moved(key));
+    viewer.addHandler("update-viewport", () => this.paint(key));
+  }
+
+  detach(key: string): void {
+    const panel = this.panels.get(key);
+    if (panel) {
+      this.watcher.unobserve(panel.host);
+      panel.viewer.destroy();
+      this.panels.delete(key);
+      this.counts.delete(key);
+    }
+    if (this.leader === key) {
+      this.leader = this.panels.keys().next().value ?? "";
+    }
+    this.redraw();
+  }
+
+  destroy(): void {
+    for (const key of [...this.panels.keys()]) {
+      this.detach(key);
+    }
+    this.watcher.disconnect();
+    cancelAnimationFrame(this.pending);
+    clearTimeout(this.settle);
+  }
+
+  setMarks(id: string, marks: Marks): void {
+    if (!this.layer.has(id)) {
+      this.layer.add(id, marks);
+    }
+  }
+
+  setScenes(scenes: readonly Scene[]): void {
+    this.scenes = scenes;
+    this.redraw();
+  }
+
+  setLinked(linked: boolean): void {
+    this.linked = linked;
+  }
+
+  get keys(): string[] {
+    return [...this.panels.keys()];
+  }
+
+  get leading(): string {
+    return this.leader;
+  }
+
+  /** Where a panel lies and what it shows now, in the middle of an animation too; null before its image is open. */
+  frame(key: string): Frame | null {
+    const panel = this.panels.get(key);
+    if (!panel?.viewer.isOpen()) {
+      return null;
+    }
+    const box = this.boxOf(panel);
+    const { viewport } = panel.viewer;
+    const centre = viewport.getCenter(true);
+    const scale = (box.width * viewport.getZoom(true)) / panel.item.width_px;
+    const offset = [
+      box.x + box.width / 2 - centre.x * panel.item.width_px * scale,
+      box.y + box.height / 2 - centre.y * panel.item.width_px * scale,
+    ] as const;
+    return { box, clip: box, scale, offset };
+  }
+
+  /** Key of the panel under a point of the stage. */
+  at(x: number, y: number): string | null {
+    for (const [key, panel] of this.panels) {
+      if (holds(this.boxOf(panel), x, y)) {
+        return key;
+      }
+    }
+    return null;
+  }
+
+  view(): View | null {
+    const frame = this.frame(this.leader);
+    if (!frame) {
+      return null;
+    }
+    const { box, scale, offset } = frame;
+    return { x: (box.x + box.width / 2 - offset[0]) / scale, y: (box.y + box.height / 2 - offset[1]) / scale, scale };
+  }
+
+  /** Show a view, in all linked panels. */
+  show(view: View, animate = false): void {
+    const panel = this.panels.get(this.leader);
+    if (!panel?.viewer.isOpen()) {
+      this.pendingView = view;
+      return;
+    }
+    this.pendingView = null;
+    const { viewport } = panel.viewer;
+    const width = panel.item.width_px;
+    viewport.zoomTo((view.scale * width) / this.boxOf(panel).width, undefined, !animate);
+    viewport.panTo(new OpenSeadragon.Point(view.x / width, view.y / width), !animate);
+    viewport.applyConstraints(!animate);
+    this.redraw();
+  }
+
+  home(): void {
+    this.panels.get(this.leader)?.viewer.viewport.goHome(false);
+  }
+
+  zoomBy(factor: number): void {
+    const viewport = this.panels.get(this.leader)?.viewer.viewport;
+    viewport?.zoomBy(factor);
+    viewport?.applyConstraints();
+  }
+
+  /** Pan by CSS px. */
+  panBy(x: number, y: number): void {
+    const viewport = this.panels.get(this.leader)?.viewer.viewport;
+    viewport?.panBy(viewport.deltaPointsFromPixels(new OpenSeadragon.Point(x, y)));
+    viewport?.applyConstraints();
+  }
+
+  /** Let the mouse pan and zoom, or leave it to a drawing tool. */
+  setNavigation(on: boolean): void {
+    for (const { viewer } of this.panels.values()) {
+      (viewer as unknown as { panHorizontal: boolean; panVertical: boolean }).panHorizontal = on;
+      (viewer as unknown as { panVertical: boolean }).panVertical = on;
+    }
+  }
+
+  /** The canvas that holds a panel's tissue, for figures. */
+  tissue(key: string): HTMLCanvasElement | null {
+    const drawer = this.panels.get(key)?.viewer.drawer as unknown as { canvas?: HTMLCanvasElement } | undefined;
+    return drawer?.canvas ?? null;
+  }
+
+  /** Draw all panels' observations in the next frame. */
+  redraw(): void {
+    for (const panel of this.panels.values()) {
+      panel.drawn = "";
+    }
+    if (!this.pending) {
+      this.pending = requestAnimationFrame(() => {
+        this.pending = 0;
+        for (const key of this.panels.keys()) {
+          this.paint(key);
+        }
+      });
+    }
+  }
+
+  private moved(key: string): void {
+    const now = performance.now();
+    if (key !== this.leader) {
+      return;
+    }
+    // Where frames come slowly (software rendering), thin more while moving; the full picture follows at rest.
+    const gap = now - this.lastMove;
+    if (gap < SETTLE_MS) {
+      this.thin = gap > 40 ? Math.min(6, this.thin * 1.25) : gap < 22 ? Math.max(1, this.thin * 0.97) : this.thin;
+    }
+    this.lastMove = now;
+    clearTimeout(this.settle);
+    this.settle = window.setTimeout(() => this.redraw(), SETTLE_MS + 10);
+    const frame = this.frame(key);
+    const panel = this.panels.get(key);
+    if (!frame || !panel) {
+      return;
+    }
+    if (this.linked) {
+      for (const [other, follower] of this.panels) {
+        if (other !== key && follower.viewer.isOpen()) {
+          this.follow(frame, panel, follower);
+        }
+      }
+    }
+    this.onView(key, frame);
+  }
+
+  /** Give a follower the leader's centre and scale; between items both are carried over in micrometres. */
+  private follow(frame: Frame, leader: Panel, follower: Panel): void {
+    const ratio = (follower.item.mpp ?? 1) / (leader.item.mpp ?? 1) || 1;
+    const same = leader.item.id === follower.item.id || leader.item.stack !== null;
+    const x = (frame.box.x + frame.box.width / 2 - frame.offset[0]) / frame.scale;
+    const y = (frame.box.y + frame.box.height / 2 - frame.offset[1]) / frame.scale;
+    // Sections of one stack share a frame; others are laid centre on centre.
+    const [fx, fy] = same
+      ? [x / ratio, y / ratio]
+      : [
+          follower.item.width_px / 2 + (x - leader.item.width_px / 2) / ratio,
+          follower.item.height_px / 2 + (y - leader.item.height_px / 2) / ratio,
+        ];
+    const { viewport } = follower.viewer;
+    const width = follower.item.width_px;
+    viewport.zoomTo((frame.scale * ratio * width) / this.boxOf(follower).width, undefined, true);
+    viewport.panTo(new OpenSeadragon.Point(fx / width, fy / width), true);
+  }
+
+  private paint(key: string): void {
+    const frame = this.frame(key);
+    const panel = this.panels.get(key);
+    if (!frame || !panel) {
+      return;
+    }
+    const ratio = window.devicePixelRatio || 1;
+    if (this.layer.resize(this.root.clientWidth, this.root.clientHeight, ratio)) {
+      this.redraw();
+    }
+    const moving = performance.now() - this.lastMove < SETTLE_MS;
+    const now = `${frame.scale} ${frame.offset} ${frame.box.width} ${frame.box.height} ${moving}`;
+    if (now === panel.drawn) {
+      return; // only tiles have come in: the observations stand as they are
+    }
+    panel.drawn = now;
+    this.layer.clear(frame.box, ratio);
+    let count = 0;
+    for (const scene of this.scenes) {
+      if (scene.panel === key) {
+        const clip: Box = {
+          ...frame.box,
+          x: frame.box.x + scene.from * frame.box.width,
+          width: (scene.to - scene.from) * frame.box.width,
+        };
+        count += this.layer.draw(scene.set, scene.channel, scene.look, { ...frame, clip }, ratio, moving ? this.thin : 1);
+      }
+    }
+    this.counts.set(key, count);
+  }
+
+  private boxOf(panel: Panel): Box {
+    const outer = this.root.getBoundingClientRect();
+    const inner = panel.host.getBoundingClientRect();
+    return { x: inner.left - outer.left, y: inner.top - outer.top, width: inner.width, height: inner.height };
+  }
+}
+
+function openViewer(element: HTMLElement, item: ItemDetail): OpenSeadragon.Viewer {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const viewer = OpenSeadragon({
+    element,
+    tileSources: [tileSource(item, item.slide)],
+    // Its 2D drawer is the fastest without a GPU, and leaves WebGL contexts (few per page) to the observations.
+    drawer: "canvas",
+    showNavigationControl: false,
+    animationTime: still ? 0.01 : 0.45,
+    springStiffness: 9,
+    zoomPerScroll: 1.25,
+    minZoomImageRatio: 0.5,
+    maxZoomPixelRatio: 12,
+    visibilityRatio: 0.25,
+    imageLoaderLimit: 6,
+    maxImageCacheCount: 300,
+    gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
+    gestureSettingsTouch: { clickToZoom: false },
+    gestureSettingsPen: { clickToZoom: false },
+  } as OpenSeadragon.Options);
+  // The stage has its own keys, and its own place in the tab order.
+  viewer.addHandler("canvas-key", (event) => {
+    (event as unknown as { preventDefaultAction: boolean }).preventDefaultAction = true;
+  });
+  for (const inner of element.querySelectorAll<HTMLElement>("[tabindex]")) {
+    inner.tabIndex = -1;
+  }
+  return viewer;
+}

@@ -8,6 +8,8 @@ from typing import Final
 SPATIAL: Final = "spatial"
 #: obsm: (n, 2) float64, the same in um, where features are all that is known of a slide.
 SPATIAL_UM: Final = "spatial_um"
+#: obsm: (n, 3) float64, x and y in the frame of a stack of sections, and depth, um.
+STACK_UM: Final = "stack_um"
 #: layers: integer counts, csr.
 COUNTS: Final = "counts"
 #: obs: total counts over all genes that were measured (not only those in `var`): the library size.

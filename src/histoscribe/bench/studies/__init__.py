@@ -9,5 +9,7 @@ __all__ = ["STUDIES", "Entry", "Study"]
 
 STUDIES = Registry(
     "study",
-    {},
+    {
+        "her2st-3d-asign-protocol": "histoscribe.bench.studies.her2st_3d_asign:Her2st3dAsign",
+    },
 )

@@ -1,0 +1,1 @@
+"""Imputers of unmeasured sections of a stack, one file each."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 # Importing the subpackage sets `histoscribe.methods.expression` to the module; done here, before the function of the
 # same name is defined, it cannot replace the function later.
 import histoscribe.methods.composition
-import histoscribe.methods.expression  # noqa: F401
+import histoscribe.methods.expression
+import histoscribe.methods.volume  # noqa: F401
 from histoscribe.core.errors import RegistryError
 from histoscribe.core.registry import Registry
 
@@ -22,32 +23,43 @@ if TYPE_CHECKING:
     from histoscribe.methods._expression import TrainingSection as TrainingSection
     from histoscribe.methods._network import NetworkPredictor as NetworkPredictor
     from histoscribe.methods._network import Part as Part
+    from histoscribe.methods._volume import Imputed as Imputed
+    from histoscribe.methods._volume import Imputer as Imputer
+    from histoscribe.methods._volume import Volume as Volume
 
 __all__ = [
     "COMPOSITION",
     "EXPRESSION",
+    "VOLUME",
     "Composed",
     "Deconvolver",
+    "Imputed",
+    "Imputer",
     "Mixture",
     "NetworkPredictor",
     "Part",
     "Predictor",
     "Reference",
     "TrainingSection",
+    "Volume",
     "composition",
     "expression",
+    "volume",
 ]
 
 #: What an author of a method imports, on first use: PyTorch is slow to import and most methods do without it.
 _CONTRACTS = {
     "Composed": "histoscribe.methods._composition",
     "Deconvolver": "histoscribe.methods._composition",
+    "Imputed": "histoscribe.methods._volume",
+    "Imputer": "histoscribe.methods._volume",
     "Mixture": "histoscribe.methods._composition",
     "NetworkPredictor": "histoscribe.methods._network",
     "Part": "histoscribe.methods._network",
     "Predictor": "histoscribe.methods._expression",
     "Reference": "histoscribe.methods._cell_reference",
     "TrainingSection": "histoscribe.methods._expression",
+    "Volume": "histoscribe.methods._volume",
 }
 
 EXPRESSION = Registry(
@@ -79,6 +91,16 @@ COMPOSITION = Registry(
         "robust-regression": "histoscribe.methods.composition.robust_regression:RobustRegression",
         "stereoscope": "histoscribe.methods.composition.stereoscope:Stereoscope",
         "uniform": "histoscribe.methods.composition.uniform:Uniform",
+    },
+)
+
+VOLUME = Registry(
+    "volume",
+    {
+        "kernel-transfer": "histoscribe.methods.volume.kernel_transfer:KernelTransfer",
+        "section-mean": "histoscribe.methods.volume.section_mean:SectionMean",
+        "training-mean": "histoscribe.methods.volume.training_mean:TrainingMean",
+        "z-interpolation": "histoscribe.methods.volume.z_interpolation:ZInterpolation",
     },
 )
 
@@ -123,6 +145,19 @@ def composition(name: str, **params: Any) -> Any:
         If there is no such method, or it has no such parameter.
     """
     method = COMPOSITION.get(name)
+    _check_parameters(method, name, params)
+    return method(**params)
+
+
+def volume(name: str, **params: Any) -> Any:
+    """Make an imputer of unmeasured sections by its registry name.
+
+    Raises
+    ------
+    RegistryError
+        If there is no such method, or it has no such parameter.
+    """
+    method = VOLUME.get(name)
     _check_parameters(method, name, params)
     return method(**params)
 

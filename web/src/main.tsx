@@ -6,6 +6,9 @@ import "./theme.css";
 import "./base.css";
 import "./layout.css";
 import "./components/components.css";
+import "./pages/pages.css";
+import "./pages/catalogue.css";
+import "./pages/boards.css";
 
 showLang(lang.get());
 

@@ -17,11 +17,14 @@ export interface Item {
   name: string;
   donor: string | null;
   file: string;
-  n_observations: number;
-  n_genes: number;
+  /** Items are opened one after the other: until `ready`, what is measured on them is null. */
+  state: "waiting" | "opening" | "ready" | "failed";
+  error: ErrorParts | null;
+  n_observations: number | null;
+  n_genes: number | null;
   mpp: number | null;
-  width_px: number;
-  height_px: number;
+  width_px: number | null;
+  height_px: number | null;
   compare: string[];
   stack: string | null;
 }
@@ -29,6 +32,10 @@ export interface Item {
 export type LayerName = "measured" | "predicted" | "residual" | "uncertainty";
 
 export interface ItemDetail extends Item {
+  n_observations: number;
+  n_genes: number;
+  width_px: number;
+  height_px: number;
   slide: {
     width_px: number;
     height_px: number;
@@ -51,6 +58,8 @@ export interface ItemDetail extends Item {
   composition: { names: string[]; colours: string[] } | null;
   trust: boolean;
   notes: string[];
+  /** True while other items are being read: layers and `compare` may grow. */
+  opening_others: boolean;
   sections_of_stack: { id: string; z_um: number }[];
 }
 
@@ -123,6 +132,7 @@ export interface Job {
   scores: Record<string, unknown> | null;
   error: ErrorParts | null;
   created: string | number;
+  title?: string;
 }
 
 export interface BoardLine {

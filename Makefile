@@ -9,7 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+# The package's build makes the studio's page, too; a change of its sources makes it again.
+PAGE := hatch_build.py $(shell find web -type f -not -path '*/node_modules/*')
+
+$(STAMP): pyproject.toml constraints.txt $(PAGE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $@
@@ -43,4 +46,4 @@ bench: $(STAMP)
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) demo docs/_build
+	rm -rf $(VENV) demo docs/_build web/node_modules src/histoscribe/studio/static

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 # same name is defined, it cannot replace the function later.
 import histoscribe.methods.composition
 import histoscribe.methods.expression
+import histoscribe.methods.histology
+import histoscribe.methods.slide_level
 import histoscribe.methods.volume  # noqa: F401
 from histoscribe.core.errors import RegistryError
 from histoscribe.core.registry import Registry
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from histoscribe.methods._composition import Mixture as Mixture
     from histoscribe.methods._expression import Predictor as Predictor
     from histoscribe.methods._expression import TrainingSection as TrainingSection
+    from histoscribe.methods._measured_composition import with_composition as with_composition
     from histoscribe.methods._network import NetworkPredictor as NetworkPredictor
     from histoscribe.methods._network import Part as Part
+    from histoscribe.methods._slide_level import SlideRegressor as SlideRegressor
     from histoscribe.methods._volume import Imputed as Imputed
     from histoscribe.methods._volume import Imputer as Imputer
     from histoscribe.methods._volume import Volume as Volume
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPOSITION",
     "EXPRESSION",
+    "HISTOLOGY",
+    "SLIDE_LEVEL",
     "VOLUME",
     "Composed",
     "Deconvolver",
@@ -40,11 +46,15 @@ __all__ = [
     "Part",
     "Predictor",
     "Reference",
+    "SlideRegressor",
     "TrainingSection",
     "Volume",
     "composition",
     "expression",
+    "predictor",
+    "slide_level",
     "volume",
+    "with_composition",
 ]
 
 #: What an author of a method imports, on first use: PyTorch is slow to import and most methods do without it.
@@ -58,8 +68,10 @@ _CONTRACTS = {
     "Part": "histoscribe.methods._network",
     "Predictor": "histoscribe.methods._expression",
     "Reference": "histoscribe.methods._cell_reference",
+    "SlideRegressor": "histoscribe.methods._slide_level",
     "TrainingSection": "histoscribe.methods._expression",
     "Volume": "histoscribe.methods._volume",
+    "with_composition": "histoscribe.methods._measured_composition",
 }
 
 EXPRESSION = Registry(
@@ -91,6 +103,25 @@ COMPOSITION = Registry(
         "robust-regression": "histoscribe.methods.composition.robust_regression:RobustRegression",
         "stereoscope": "histoscribe.methods.composition.stereoscope:Stereoscope",
         "uniform": "histoscribe.methods.composition.uniform:Uniform",
+    },
+)
+
+#: Predictors, as those of expression are; what they learn from sections is cell composition.
+HISTOLOGY = Registry(
+    "histology",
+    {
+        "histology-composition": "histoscribe.methods.histology.histology_composition:HistologyComposition",
+    },
+)
+
+SLIDE_LEVEL = Registry(
+    "slide-level",
+    {
+        "direct-abmil": "histoscribe.methods.slide_level.direct_abmil:DirectAbmil",
+        "direct-tile": "histoscribe.methods.slide_level.direct_tile:DirectTile",
+        "knn": "histoscribe.methods.slide_level.knn:Knn",
+        "mean": "histoscribe.methods.slide_level.mean:TrainingMean",
+        "tile-mean-ridge": "histoscribe.methods.slide_level.tile_mean_ridge:TileMeanRidge",
     },
 )
 
@@ -127,7 +158,22 @@ def expression(name: str, *, preset: str | None = None, **params: Any) -> Any:
     RegistryError
         If there is no such method, or it has no such parameter or preset.
     """
-    method = EXPRESSION.get(name)
+    return _make(EXPRESSION, name, preset, params)
+
+
+def predictor(name: str, *, preset: str | None = None, **params: Any) -> Any:
+    """Make an unfitted predictor, of expression or of cell composition from histology, by its registry name.
+
+    Raises
+    ------
+    RegistryError
+        If neither registry has such a method, or it has no such parameter or preset.
+    """
+    return _make(HISTOLOGY if name in HISTOLOGY else EXPRESSION, name, preset, params)
+
+
+def _make(registry: Registry, name: str, preset: str | None, params: dict[str, Any]) -> Any:
+    method = registry.get(name)
     _check_parameters(method, name, params)
     if preset is not None and preset not in method.presets:
         has = f"It has: {', '.join(method.presets)}." if method.presets else "It has none."
@@ -145,6 +191,19 @@ def composition(name: str, **params: Any) -> Any:
         If there is no such method, or it has no such parameter.
     """
     method = COMPOSITION.get(name)
+    _check_parameters(method, name, params)
+    return method(**params)
+
+
+def slide_level(name: str, **params: Any) -> Any:
+    """Make an unfitted slide-level regressor by its registry name.
+
+    Raises
+    ------
+    RegistryError
+        If there is no such method, or it has no such parameter.
+    """
+    method = SLIDE_LEVEL.get(name)
     _check_parameters(method, name, params)
     return method(**params)
 

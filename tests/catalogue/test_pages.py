@@ -8,8 +8,8 @@ from histoscribe.catalogue import Catalogue
 from histoscribe.catalogue.ladder import ladder
 from histoscribe.catalogue.pages import MARKERS, papers_page, project_pages, readme_table, with_table
 from histoscribe.catalogue.project import check_citation, check_pages
-from histoscribe.cli._catalogue import stored_ladder
 from histoscribe.core.errors import DataError
+from histoscribe.methods.papers import stored_ladder
 
 ROOT = Path(__file__).resolve().parents[2]
 

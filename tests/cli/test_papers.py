@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 from histoscribe.catalogue import RECORDS, Catalogue
 from histoscribe.catalogue.formats import read_entries
 from histoscribe.cli import app, papers_run
-from histoscribe.cli.papers_run import implemented, plan
 from histoscribe.core.errors import DataError
+from histoscribe.methods import papers
+from histoscribe.methods.papers import implemented, plan
 from histoscribe.testing._method_study import _quick
 
 
@@ -130,8 +131,8 @@ def test_every_implemented_paper_runs_and_the_ladder_shows_it(call, tmp_path, mo
     monkeypatch.setattr(papers_run, "_DONORS", 3)
     monkeypatch.setattr(papers_run, "_SIDE_UM", 600.0)
     # As the contract checks: small networks, and colour statistics in place of the embedded one.
-    monkeypatch.setattr(papers_run, "_PRESET", "tiny")
-    monkeypatch.setattr(papers_run, "_encoder_of", lambda method: _quick(method.default_encoder))
+    monkeypatch.setattr(papers, "_PRESET", "tiny")
+    monkeypatch.setattr(papers, "_encoder_of", lambda method: _quick(method.default_encoder))
     results = tmp_path / "results"
     out = json.loads(call("papers", "run", key, "--genes", "12", "--json", results=results))
     assert out["synthetic"] is True

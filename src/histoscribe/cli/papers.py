@@ -66,7 +66,8 @@ def search(
 
 def find(query: str, filters: Filters, *, limit: int, where: tuple[Path | None, Path | None], as_json: bool) -> None:
     """Search and print; shared with `datasets search`."""
-    from histoscribe.cli._catalogue import label, open_search, print_table
+    from histoscribe.cli._catalogue import label, print_table
+    from histoscribe.methods.papers import open_search
 
     index = open_search(*where)
     hits = index.search(query, filters, limit=limit)
@@ -111,7 +112,8 @@ def show(
 ) -> None:
     """Show one paper: facts, ladder, results, conflicts and where each fact was read."""
     from histoscribe.catalogue.store import plain
-    from histoscribe.cli._catalogue import load, stored_ladder
+    from histoscribe.cli._catalogue import load
+    from histoscribe.methods.papers import stored_ladder
 
     catalogue = load(records)
     paper = catalogue.paper(key)
@@ -211,7 +213,8 @@ def compare(
 ) -> None:
     """Set papers side by side; an empty cell means "not read"."""
     from histoscribe.catalogue.similar import compare as table
-    from histoscribe.cli._catalogue import load, print_table, stored_ladder
+    from histoscribe.cli._catalogue import load, print_table
+    from histoscribe.methods.papers import stored_ladder
 
     catalogue = load(records)
     header, rows = table(catalogue, keys, ladder=stored_ladder(catalogue, results), lang=lang)
@@ -240,7 +243,8 @@ def which(
     """Say which methods fit your data, and why; rules of thumb over what has been read."""
     from histoscribe.catalogue.which import Need
     from histoscribe.catalogue.which import which as rank
-    from histoscribe.cli._catalogue import load, print_table, stored_ladder
+    from histoscribe.cli._catalogue import load, print_table
+    from histoscribe.methods.papers import stored_ladder
 
     if licence not in {"permissive", "open", "any"}:
         raise typer.BadParameter("give permissive, open or any", param_hint="--licence")  # noqa: EM101
@@ -273,7 +277,8 @@ def which(
 def stats(records: Records = None, results: Results = None, as_json: AsJson = False) -> None:
     """Count papers by year, task, ladder, and how much of them has been read."""
     from histoscribe.catalogue.stats import stats as count
-    from histoscribe.cli._catalogue import load, stored_ladder
+    from histoscribe.cli._catalogue import load
+    from histoscribe.methods.papers import stored_ladder
 
     catalogue = load(records)
     found = count(catalogue, ladder=stored_ladder(catalogue, results))

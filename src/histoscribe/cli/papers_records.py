@@ -65,7 +65,7 @@ def _project_findings(catalogue: Catalogue, results: Path | None) -> Iterable[Fi
     """Look at pages and citation of a source checkout; an installed package has none."""
     from histoscribe.catalogue.pages import project_pages
     from histoscribe.catalogue.project import check_citation, check_pages
-    from histoscribe.cli._catalogue import stored_ladder
+    from histoscribe.methods.papers import stored_ladder
 
     project = _checkout(catalogue)
     # Pages are made from records that can be read; what cannot be read is a finding already.
@@ -83,9 +83,10 @@ def pages(
 ) -> None:
     """Write PAPERS.md, PAPERS.zh.md and the table of each README again from the records."""
     from histoscribe.catalogue.pages import project_pages
-    from histoscribe.cli._catalogue import load, stored_ladder
+    from histoscribe.cli._catalogue import load
     from histoscribe.core.errors import DataError
     from histoscribe.core.files import atomic_path
+    from histoscribe.methods.papers import stored_ladder
 
     catalogue = load(records)
     folder = out or _checkout(catalogue)
@@ -118,8 +119,9 @@ def export(
     """Write papers for another tool."""
     from histoscribe.catalogue.formats import export as write
     from histoscribe.catalogue.query import Filters
-    from histoscribe.cli._catalogue import load, open_search
+    from histoscribe.cli._catalogue import load
     from histoscribe.core.files import atomic_path
+    from histoscribe.methods.papers import open_search
 
     catalogue = load(records)
     if query:

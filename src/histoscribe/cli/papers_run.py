@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,68 +14,14 @@ if TYPE_CHECKING:
 
     from histoscribe.core.records import RunRecord
     from histoscribe.core.section import Section
+    from histoscribe.methods.papers import Plan
 
-__all__ = ["Plan", "implemented", "plan", "run"]
+__all__ = ["run"]
 
-_METHOD, _ENCODER, _PRESET = "ridge", "efficientnet-lite0+colour", "laptop"
 #: Generated donors: three to learn from, so that flags and controls exist, and one to be judged on.
 _DONORS = 4
 #: Side of a generated section, um.
 _SIDE_UM = 900.0
-
-
-class Plan(NamedTuple):
-    """What running a paper means: a method, an encoder, whether it is a control, and the method's preset."""
-
-    method: str
-    encoder: str
-    control: bool
-    preset: str | None = None
-
-
-def implemented(*, fetched: bool = False) -> dict[str, list[Plan]]:
-    """Return each paper that a registered method or encoder names, with the ways to run it.
-
-    Encoders whose weights have to be fetched count only if `fetched`: whether they run differs between machines.
-    """
-    from histoscribe.encoders import ENCODERS
-    from histoscribe.methods import EXPRESSION
-
-    found: dict[str, list[Plan]] = {}
-    for name in EXPRESSION:
-        method = EXPRESSION.get(name)
-        # On the CPU of whoever asks: published sizes are for a GPU, and stay one --preset away in `fit`.
-        preset = _PRESET if _PRESET in method.presets else None
-        found.setdefault(method.card.paper, []).append(Plan(name, _encoder_of(method), method.card.control, preset))
-    for name in ENCODERS:
-        member = ENCODERS.get(name)
-        card, ours = member.card, not member.takes_weights
-        if card.paper and (ours or (fetched and card.loads)):
-            found.setdefault(card.paper, []).append(Plan(_METHOD, name, card.control))
-    return found
-
-
-def _encoder_of(method: Any) -> str:
-    return method.default_encoder if method.uses_features else _ENCODER
-
-
-def plan(key: str) -> Plan:
-    """Return how the paper `key` is run: its method before its encoder, the real thing before a control.
-
-    Raises
-    ------
-    DataError
-        If HistoScribe implements nothing of it.
-    """
-    from histoscribe.core.errors import DataError
-
-    ways = implemented(fetched=True)
-    if key not in ways:
-        msg = f"nothing of {key!r} is implemented here. These run: {', '.join(sorted(implemented()))}."
-        raise DataError(msg)
-    encoders = {way for way in ways[key] if way.method == _METHOD and way.encoder != _ENCODER}
-    # Of several methods that name one paper, the one whose name comes first without a preset: the plain one.
-    return min(ways[key], key=lambda way: (way.control, way in encoders, way.preset is not None, way.method))
 
 
 def run(
@@ -91,7 +37,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a paper's method on generated sections, or on --data, and store the record."""
-    from histoscribe.cli._catalogue import load, results_folder
+    from histoscribe.cli._catalogue import load
+    from histoscribe.methods.papers import plan, results_folder
 
     paper = load(records).paper(key)
     way = plan(key)

@@ -23,8 +23,8 @@ def site(
 ) -> None:
     """Write the catalogue as a static site: search, filters, a page per paper, method and data set."""
     from histoscribe.catalogue.site import build_site
-    from histoscribe.cli._catalogue import load, stored_ladder
-    from histoscribe.cli.papers_run import implemented
+    from histoscribe.cli._catalogue import load
+    from histoscribe.methods.papers import implemented, stored_ladder
 
     catalogue = load(records)
     written = build_site(catalogue, out, climbs=stored_ladder(catalogue, results), implemented=set(implemented()))

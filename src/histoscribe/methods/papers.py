@@ -1,0 +1,116 @@
+"""Papers and runs: which papers can be run here and how, and which papers a stored run speaks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from histoscribe.core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from histoscribe.catalogue.index import Index
+    from histoscribe.catalogue.ladder import Climb
+    from histoscribe.catalogue.store import Catalogue
+    from histoscribe.core.records import RunRecord
+
+__all__ = ["Plan", "cards_of", "implemented", "open_search", "plan", "results_folder", "stored_ladder"]
+
+_METHOD, _ENCODER, _PRESET = "ridge", "efficientnet-lite0+colour", "laptop"
+
+
+class Plan(NamedTuple):
+    """What running a paper means: a method, an encoder, whether it is a control, and the method's preset."""
+
+    method: str
+    encoder: str
+    control: bool
+    preset: str | None = None
+
+
+def implemented(*, fetched: bool = False) -> dict[str, list[Plan]]:
+    """Return each paper that a registered method or encoder names, with the ways to run it.
+
+    Encoders whose weights have to be fetched count only if `fetched`: whether they run differs between machines.
+    """
+    from histoscribe.encoders import ENCODERS
+    from histoscribe.methods import EXPRESSION
+
+    found: dict[str, list[Plan]] = {}
+    for name in EXPRESSION:
+        method = EXPRESSION.get(name)
+        # On the CPU of whoever asks: published sizes are for a GPU, and stay one --preset away in `fit`.
+        preset = _PRESET if _PRESET in method.presets else None
+        found.setdefault(method.card.paper, []).append(Plan(name, _encoder_of(method), method.card.control, preset))
+    for name in ENCODERS:
+        member = ENCODERS.get(name)
+        card, ours = member.card, not member.takes_weights
+        if card.paper and (ours or (fetched and card.loads)):
+            found.setdefault(card.paper, []).append(Plan(_METHOD, name, card.control))
+    return found
+
+
+def _encoder_of(method: Any) -> str:
+    return method.default_encoder if method.uses_features else _ENCODER
+
+
+def plan(key: str) -> Plan:
+    """Return how the paper `key` is run: its method before its encoder, the real thing before a control.
+
+    Raises
+    ------
+    DataError
+        If HistoScribe implements nothing of it.
+    """
+    ways = implemented(fetched=True)
+    if key not in ways:
+        msg = f"nothing of {key!r} is implemented here. These run: {', '.join(sorted(implemented()))}."
+        raise DataError(msg)
+    encoders = {way for way in ways[key] if way.method == _METHOD and way.encoder != _ENCODER}
+    # Of several methods that name one paper, the one whose name comes first without a preset: the plain one.
+    return min(ways[key], key=lambda way: (way.control, way in encoders, way.preset is not None, way.method))
+
+
+def cards_of(run: RunRecord) -> Iterable[str]:
+    """Name the papers behind a run: that of its method, unless it is a control, and those of its encoder's parts."""
+    from histoscribe.encoders import ENCODERS, split_names
+    from histoscribe.methods import EXPRESSION
+
+    if run.method in EXPRESSION:
+        card = EXPRESSION.get(run.method).card
+        # A control stands in the paper's table of baselines; that it runs says nothing about the paper's own work.
+        if not card.control:
+            yield card.paper
+    for part in split_names(run.encoder):
+        name = part.partition("@")[0].partition("[")[0]
+        if name in ENCODERS and (card := ENCODERS.get(name).card).paper and not card.control:
+            yield card.paper
+
+
+def results_folder(results: Path | None) -> Path:
+    """Return the folder of stored runs; outside a checkout the one in the current directory, where there is one."""
+    from histoscribe.catalogue import ladder
+
+    if results is not None:
+        return results
+    own = ladder.results_folder()
+    here = Path("results")
+    return here if here.is_dir() and not own.is_dir() else own
+
+
+def stored_ladder(catalogue: Catalogue, results: Path | None) -> dict[str, Climb]:
+    """Place every paper on the ladder by the stored runs."""
+    from histoscribe.catalogue.ladder import ladder, load_runs
+
+    return ladder(catalogue.papers, load_runs(results_folder(results)), papers_of=cards_of)
+
+
+def open_search(records: Path | None, results: Path | None) -> Index:
+    """Open the search index, built anew where records or runs have changed."""
+    from histoscribe.catalogue.index import open_index
+    from histoscribe.core.files import digest
+
+    folder = results_folder(results)
+    runs = sorted((str(p), p.stat().st_mtime_ns) for p in folder.rglob("*.json")) if folder.is_dir() else []
+    return open_index(records, ladder=lambda c: stored_ladder(c, results), runs_key=digest(repr(runs)))

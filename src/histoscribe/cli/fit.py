@@ -11,6 +11,8 @@ import typer
 from histoscribe.cli._parse import Weights
 
 if TYPE_CHECKING:
+    from histoscribe.core.composition import AnyTarget
+    from histoscribe.core.section import Section
     from histoscribe.methods.bundle import Bundle
 
 
@@ -19,7 +21,16 @@ def fit(
         list[str], typer.Argument(help="Measured sections: [READER:]PATH[?key=value&...], or a .toml.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Bundle to write.")],
-    method: Annotated[str, typer.Option(help="Expression predictor.")] = "ridge",
+    method: Annotated[
+        str | None, typer.Option(help="Predictor; default ridge, or histology-composition with --composition.")
+    ] = None,
+    composition: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Learn cell composition: what `histoscribe deconvolve` wrote, or a table of observations x cell "
+            "types, once for each section in order."
+        ),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="Named set of the method's parameters, e.g. laptop.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder; '+' concatenates; default the method's own.")] = None,
     size_um: Annotated[
@@ -47,6 +58,9 @@ def fit(
     from histoscribe.methods import train
 
     loaded = read_specs(sections)
+    if composition:
+        loaded = _with_composition(loaded, composition)
+    method = method or ("histology-composition" if composition else "ridge")
     if not no_check:
         for section in loaded:
             section.check().raise_for_problems()
@@ -60,6 +74,7 @@ def fit(
         size_um=None if size_um is None else sizes(size_um),
         genes=gene_list(genes),
         params=parameters(param or []),
+        target=_target(composition),
         level=level,
         calibrated=not no_calibration,
         seed=seed,
@@ -73,14 +88,14 @@ def fit(
         return
     unit, n = summary["calibration_unit"], summary["n_units"]
     typer.echo(
-        f"wrote {out}: {method}, {len(bundle.genes)} genes, {summary['n_obs']} observations of "
+        f"wrote {out}: {method}, {len(bundle.genes)} {_what(bundle)}, {summary['n_obs']} observations of "
         f"{len(summary['donors'])} donor(s)"
     )
     if unit == "none":
-        typer.echo("not calibrated: no interval is given, and no gene is called trusted.")
+        typer.echo("not calibrated: no interval is given, and nothing is called trusted.")
         return
     level_text = "no interval: too few units" if summary["level"] is None else f"intervals at {summary['level']:.0%}"
-    typer.echo(f"held out {n} {unit}(s): {summary['trusted']} genes trusted; {level_text}")
+    typer.echo(f"held out {n} {unit}(s): {summary['trusted']} {_what(bundle)} trusted; {level_text}")
     if summary["donor_assumed"]:
         names = ", ".join(summary["donor_assumed"])
         typer.echo(
@@ -90,6 +105,28 @@ def fit(
         typer.echo("note: one donor only, so neither flags nor intervals speak for a new donor.")
 
 
+def _with_composition(sections: list[Section], files: list[str]) -> list[Section]:
+    from histoscribe.core.errors import DataError
+    from histoscribe.methods import with_composition
+
+    if len(files) != len(sections):
+        msg = f"{len(files)} --composition for {len(sections)} sections. Give one for each, in the sections' order."
+        raise DataError(msg)
+    return [with_composition(section, file) for section, file in zip(sections, files, strict=True)]
+
+
+def _target(composition: list[str] | None) -> AnyTarget:
+    from histoscribe.core.composition import CompositionTarget
+    from histoscribe.core.target import Target
+
+    return CompositionTarget() if composition else Target()
+
+
+def _what(bundle: Bundle) -> str:
+    """Name what the bundle's variables are."""
+    return f"{bundle.predictor.target_.axis.replace('_', ' ')}s"
+
+
 def _summary(bundle: Bundle, out: Path) -> dict[str, object]:
     cal = bundle.calibration
     training = bundle.provenance["training"]
@@ -97,7 +134,7 @@ def _summary(bundle: Bundle, out: Path) -> dict[str, object]:
     return {
         "bundle": str(out),
         "digest": bundle.digest(),
-        "genes": len(bundle.genes),
+        _what(bundle).replace(" ", "_"): len(bundle.genes),
         "n_obs": sum(t["n_obs"] for t in training),
         "donors": sorted({t["donor"] for t in training}),
         "donor_assumed": [t["name"] for t in training if not t["donor_stated"]],

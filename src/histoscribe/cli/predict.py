@@ -1,4 +1,4 @@
-"""`histoscribe predict`: expression on a slide that was never measured."""
+"""`histoscribe predict`: expression, or cell composition, on a slide that was never measured."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def predict(
     weights: Weights = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
-    """Predict a bundle's genes on a slide, with intervals, trust flags and an out-of-distribution score."""
+    """Predict genes or cell types on a slide, with intervals, trust flags and an out-of-distribution score."""
     from histoscribe.core.files import atomic_path
     from histoscribe.io import read_spec
     from histoscribe.methods.apply import predict as run
@@ -40,6 +40,7 @@ def predict(
     with atomic_path(out) as temporary:
         result.write_h5ad(temporary)
     ours = result.uns["histoscribe"]
+    what = "cell types" if "composition" in result.obsm else "genes"
     summary = {
         key: ours[key]
         for key in (
@@ -59,22 +60,22 @@ def predict(
     summary |= {
         "out": str(out),
         "n_obs": result.n_obs,
-        "genes": result.n_vars,
+        what.replace(" ", "_"): result.n_vars,
         "trusted": int(result.var["trusted"].sum()),
     }
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
         return
-    typer.echo(f"wrote {out}: {result.n_obs} places x {result.n_vars} genes, {ours['unit']}")
+    typer.echo(f"wrote {out}: {result.n_obs} places x {result.n_vars} {what}, {ours['unit']}")
     if ours["synthetic"]:
         typer.echo("SYNTHETIC: the bundle was trained on generated sections.")
     typer.echo(f"scale: {ours['scale']}")
     uncalibrated = ours["calibration_unit"] == "none"
     if uncalibrated:
-        typer.echo("the bundle is not calibrated: no interval is given, and no gene is called trusted.")
+        typer.echo("the bundle is not calibrated: no interval is given, and nothing is called trusted.")
     else:
         held_out = f"{ours['n_units']} {ours['calibration_unit']}(s)"
-        typer.echo(f"{summary['trusted']} genes are trusted (held out: {held_out})")
+        typer.echo(f"{summary['trusted']} {what} are trusted (held out: {held_out})")
     if ours["ood_slide"] > ours["ood_warn_above"]:
         typer.echo(f"WARNING: {ours['ood_slide']:.0f} % of the tiles are unlike the training tiles (5 % is ordinary).")
     if not uncalibrated and ours["calibration_unit"] != "donor":

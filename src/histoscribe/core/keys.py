@@ -28,6 +28,9 @@ UPPER: Final = "upper"
 TRUSTED: Final = "trusted"
 TRUST_MEAN: Final = "depth_partial_pcc_gene"
 TRUST_LOWER: Final = "depth_partial_pcc_gene_lower"
+#: The same where the variables are cell types: held-out correlation of their shares across observations.
+TRUST_TYPE_MEAN: Final = "pcc_type"
+TRUST_TYPE_LOWER: Final = "pcc_type_lower"
 #: obsm: (n, k) float64 proportions of cell types, rows sum to 1, and the bounds of their 90 % intervals.
 COMPOSITION: Final = "composition"
 COMPOSITION_LOWER: Final = "composition_lower"

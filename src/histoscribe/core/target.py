@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +15,8 @@ from histoscribe.core.errors import DataError, GeneError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
 
     from histoscribe.core.section import Section
 
@@ -56,6 +58,10 @@ class Target:
         ``"array-3x3"`` averages the transformed values over the 3x3 array neighbourhood, itself included (TRIPLEX).
         It removes noise from the truth that is scored, so scores rise without a better prediction.
     """
+
+    kind: ClassVar[str] = "log1p-rate"
+    axis: ClassVar[str] = "gene"
+    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
 
     scale: float = 1e4
     library: Library = "all"
@@ -110,6 +116,21 @@ class Target:
         place = {gene: i for i, gene in enumerate(panel)}
         columns = [place[gene] for gene in genes]
         return self.transform(panel_counts(section, panel), section.depth, array=array)[:, columns]
+
+    def panel(self, sections: Sequence[Section], wanted: int | Sequence[str]) -> list[str]:
+        """Return the panel: `wanted`, or that many genes by `choose_panel`."""
+        return choose_panel(sections, wanted) if isinstance(wanted, int) else list(wanted)
+
+    def counts(self, section: Section, genes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``(n, g)`` float32 raw counts and ``(n,)`` float64 library sizes, for count likelihoods."""
+        return panel_counts(section, genes), section.depth
+
+    def finish(self, values: np.ndarray) -> np.ndarray:
+        """Return predictions as they are: expression has no shape that they could be brought into."""
+        return values
+
+    def fill(self, table: AnnData) -> None:
+        """Write nothing: the slots of a prediction are all that expression needs."""
 
     def transform(self, counts: np.ndarray, depth: np.ndarray, *, array: np.ndarray | None = None) -> np.ndarray:
         """Transform ``(n, g)`` counts of the panel with ``(n,)`` library sizes over all measured genes.

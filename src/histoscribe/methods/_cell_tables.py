@@ -14,7 +14,7 @@ from histoscribe.methods._cell_reference import MIN_CELLS, Reference, tidy_symbo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["is_table", "read_reference", "read_spots"]
+__all__ = ["is_table", "read_anndata", "read_reference", "read_spots", "read_table"]
 
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 
@@ -45,7 +45,7 @@ def read_reference(
         msg = f"reference {path} does not exist. Check the path."
         raise DataError(msg)
     if path.suffix == ".h5ad":
-        cells = _open(path)
+        cells = read_anndata(path)
         if labels is None:
             msg = f"reference {path} holds single cells. Name the obs column with their types: --labels COLUMN."
             raise DataError(msg)
@@ -53,7 +53,7 @@ def read_reference(
     if not is_table(path):
         msg = f"reference {path} is neither .h5ad nor a table ({', '.join(_TABLES)}). Convert it to one of these."
         raise DataError(msg)
-    table = _table(path)
+    table = read_table(path)
     if labels is None:
         return Reference.from_profiles(table)
     types = _types(labels)
@@ -70,14 +70,15 @@ def read_spots(path: Path | str, reference: Reference) -> AnnData:
         msg = f"{path} does not exist. Check the path."
         raise DataError(msg)
     if path.suffix == ".h5ad":
-        return _open(path)
-    table = _table(path)
+        return read_anndata(path)
+    table = read_table(path)
     genes = {g.upper() for g in reference.genes}
     in_rows, in_columns = (sum(g.upper() in genes for g in tidy_symbols(i)) for i in (table.index, table.columns))
     return _anndata(table.T if in_rows >= in_columns else table)
 
 
-def _open(path: Path) -> AnnData:
+def read_anndata(path: Path) -> AnnData:
+    """Open an AnnData file, or say why it is none."""
     import anndata
 
     try:
@@ -87,7 +88,8 @@ def _open(path: Path) -> AnnData:
         raise DataError(msg) from err
 
 
-def _table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table of numbers with names in its first row and column, or say why it is none."""
     try:
         table = pd.read_csv(path, sep=_separator(path), index_col=0)
     except (OSError, ValueError, UnicodeDecodeError) as err:

@@ -12,15 +12,17 @@ import pandas as pd
 from anndata import AnnData
 
 from histoscribe.core import keys
-from histoscribe.core.errors import BundleError, DataError
+from histoscribe.core.composition import CompositionTarget
+from histoscribe.core.errors import BundleError, DataError, RegistryError
 from histoscribe.core.features import Features, FeatureSpec
-from histoscribe.core.target import Target, choose_panel, panel_counts
+from histoscribe.core.target import Target
 from histoscribe.methods.groups import grouping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from histoscribe.core.card import Card
+    from histoscribe.core.composition import AnyTarget
     from histoscribe.core.section import Section
 
 __all__ = ["Predictor", "TrainingSection"]
@@ -37,7 +39,8 @@ class TrainingSection:
     y
         ``(n, g)`` float32 target of the panel.
     counts, depth
-        ``(n, g)`` float32 raw counts of the panel and ``(n,)`` float64 library sizes, for count likelihoods.
+        ``(n, g)`` float32 raw counts of the panel and ``(n,)`` float64 library sizes, for count likelihoods; ``(n, 0)``
+        and zeros where the target is no expression.
     groups
         ``(n,)`` labels of whom each observation is held out with in inner validation; see `methods.groups`.
     """
@@ -50,7 +53,7 @@ class TrainingSection:
 
 
 class Predictor(ABC):
-    """Predicts expression from tiles or features.
+    """Predicts expression, or cell composition, from tiles or features.
 
     An author writes `_fit`, `_predict`, `state` and `load_state`; everything else is derived. Arguments of `__init__`
     are keyword-only, stored under their own names, and JSON values.
@@ -67,6 +70,8 @@ class Predictor(ABC):
     predicts_level
         False where predictions follow a gene's pattern but not its level, by design (a head without intercept that is
         judged by correlation alone); squared errors, R2 and intervals then mean nothing.
+    learns
+        Kinds of target it can learn: expression and composition, or one of them (a likelihood of counts).
     uses_pixels
         True where it reads the section's slide beyond the features it is given; such a section needs its slide.
     genes_
@@ -86,9 +91,10 @@ class Predictor(ABC):
     uses_features: ClassVar[bool] = True
     uses_pixels: ClassVar[bool] = False
     predicts_level: ClassVar[bool] = True
+    learns: ClassVar[tuple[str, ...]] = (Target.kind, CompositionTarget.kind)
 
     genes_: list[str]
-    target_: Target
+    target_: AnyTarget
     spec_: FeatureSpec | None
     train_mean_: np.ndarray
     seed_: int
@@ -106,7 +112,7 @@ class Predictor(ABC):
         sections: Sequence[Section],
         genes: int | Sequence[str] = 250,
         *,
-        target: Target | None = None,
+        target: AnyTarget | None = None,
         encoder: str | None = None,
         seed: int = 0,
     ) -> Predictor:
@@ -117,9 +123,11 @@ class Predictor(ABC):
         sections
             Measured sections of the training donors, encoded where the method uses features.
         genes
-            Panel in order, or how many genes of highest mean to choose from these sections.
+            Panel in order, or how many genes of highest mean to choose from these sections; the cell types where
+            composition is the target.
         target
-            Transform of the counts; default ln(1 + CP10k) with full library size.
+            Transform of the counts; default ln(1 + CP10k) with full library size, or composition where that is all
+            that the method learns.
         encoder
             Which features to use where sections hold several.
         seed
@@ -132,8 +140,11 @@ class Predictor(ABC):
         if not sections:
             msg = "no section to learn from. Give at least one measured section."
             raise DataError(msg)
-        self.target_ = target or Target()
-        self.genes_ = choose_panel(sections, genes) if isinstance(genes, int) else list(genes)
+        self.target_ = target or (Target() if Target.kind in self.learns else CompositionTarget())
+        if self.target_.kind not in self.learns:
+            msg = f"method {self.card.name!r} learns {' or '.join(self.learns)}, not {self.target_.kind}. Take another."
+            raise RegistryError(msg)
+        self.genes_ = self.target_.panel(sections, genes)
         self.seed_ = seed
         self.spec_ = _common_spec(sections, encoder) if self.uses_features else None
         groups = grouping(sections)[1]
@@ -141,8 +152,7 @@ class Predictor(ABC):
             TrainingSection(
                 section.blind(),
                 self.target_(section, self.genes_),
-                panel_counts(section, self.genes_),
-                section.depth,
+                *self.target_.counts(section, self.genes_),
                 labels,
             )
             for section, labels in zip(sections, groups, strict=True)
@@ -157,15 +167,14 @@ class Predictor(ABC):
         Returns
         -------
         AnnData, observations x panel: ``X`` float32 in the unit of ``uns["histoscribe"]["unit"]``;
-        ``obsm["spatial"]`` copied from the section.
+        ``obsm["spatial"]`` copied from the section; ``obsm["composition"]`` where composition was learned.
         """
         blind = section.blind()
         if self.spec_ is not None:
             check_spec(self.spec_, self.features(blind).spec, where=f"section {section.name!r}")
-        values = np.asarray(self._predict(blind), dtype=np.float32)
-        table = AnnData(
-            X=values, obs=blind.table.obs.copy(), var=pd.DataFrame(index=pd.Index(self.genes_, name="gene"))
-        )
+        values = np.asarray(self.target_.finish(self._predict(blind)), dtype=np.float32)
+        var = pd.DataFrame(index=pd.Index(self.genes_, name=self.target_.axis))
+        table = AnnData(X=values, obs=blind.table.obs.copy(), var=var)
         table.obsm[keys.SPATIAL] = blind.xy
         table.uns[keys.UNS] = {
             "unit": self.target_.unit,
@@ -173,6 +182,7 @@ class Predictor(ABC):
             "method": self.card.name,
             "section": section.name,
         }
+        self.target_.fill(table)
         return table
 
     @property

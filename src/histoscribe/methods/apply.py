@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from histoscribe.core import keys
+from histoscribe.core.composition import CompositionTarget
 from histoscribe.core.errors import BundleError, ScaleError
 from histoscribe.encoders import encode, make_encoder
 from histoscribe.io import read_spec
@@ -37,7 +38,7 @@ def predict(
     cache: Path | None = None,
     show: bool | None = None,
 ) -> AnnData:
-    """Predict a bundle's genes on a slide; expression in `slide`, if any, is never seen.
+    """Predict a bundle's genes or cell types on a slide; what was measured in `slide`, if anything, is never seen.
 
     Parameters
     ----------
@@ -61,7 +62,9 @@ def predict(
     -------
     AnnData, observations x genes: ``X`` and ``layers["lower"]``, ``["upper"]`` in ``uns["histoscribe"]["unit"]``;
     ``obs`` has ``ood_percentile`` and ``padded_share``; ``var`` has ``trusted``, the held-out depth-partial
-    correlation with its lower bound, and ``train_mean``.
+    correlation with its lower bound, and ``train_mean``. Where the bundle learned cell composition, variables are cell
+    types, the correlation is that of their shares (``pcc_type``), and ``obsm["composition"]``,
+    ``["composition_lower"]`` and ``["composition_upper"]`` are as `Deconvolver.fit` writes them.
 
     Raises
     ------
@@ -140,12 +143,14 @@ def _annotate(result: AnnData, bundle: Bundle, section: Section, *, scale: str) 
     values = np.asarray(result.X)
     if cal.level is not None:
         width = cal.half_width.astype(np.float32)
-        # Expression is never below 0, so cutting the interval there loses no coverage.
-        result.layers[keys.LOWER] = np.maximum(values - width, 0.0)
-        result.layers[keys.UPPER] = np.maximum(values + width, 0.0)
+        # No true value lies beyond the target's bounds, so cutting the interval there loses no coverage.
+        result.layers[keys.LOWER] = np.clip(values - width, *predictor.target_.bounds)
+        result.layers[keys.UPPER] = np.clip(values + width, *predictor.target_.bounds)
+        predictor.target_.fill(result)
+    of_types = predictor.target_.kind == CompositionTarget.kind
     result.var[keys.TRUSTED] = cal.trusted
-    result.var[keys.TRUST_MEAN] = cal.trust_mean
-    result.var[keys.TRUST_LOWER] = cal.trust_lower
+    result.var[keys.TRUST_TYPE_MEAN if of_types else keys.TRUST_MEAN] = cal.trust_mean
+    result.var[keys.TRUST_TYPE_LOWER if of_types else keys.TRUST_LOWER] = cal.trust_lower
     result.var["train_mean"] = predictor.train_mean_
     ood, warn = -1.0, -1.0
     if cal.novelty is not None:

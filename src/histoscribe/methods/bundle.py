@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from histoscribe.core.composition import target_from
 from histoscribe.core.errors import BundleError
 from histoscribe.core.features import FeatureSpec
 from histoscribe.core.files import digest
-from histoscribe.core.target import Target
 from histoscribe.methods._bundle_file import FORMAT, content, read_bundle_file, write_bundle_file
 from histoscribe.methods.calibration import Calibration
 from histoscribe.methods.novelty import Novelty
@@ -42,7 +42,8 @@ class Bundle:
     calibration
         What held-out donors say about it.
     provenance
-        ``training`` (list of name, donor, donor_stated, n_obs, mpp, reader, path, options, digest), ``species``,
+        ``training`` (list of name, donor, donor_stated, n_obs, mpp, reader, path, options, digest; where composition
+        was learned, too, where it came from), ``species``,
         ``licence``, ``synthetic``, ``code`` (version that fitted it).
     """
 
@@ -52,7 +53,7 @@ class Bundle:
 
     @property
     def genes(self) -> list[str]:
-        """The panel, in order."""
+        """The panel (genes, or cell types), in order."""
         return self.predictor.genes_
 
     def save(self, path: Path | str) -> Path:
@@ -104,11 +105,11 @@ class Bundle:
             If the file is missing, damaged, not a bundle, or of a newer format.
         """
         header, arrays = read_bundle_file(Path(path), kind="expression")
-        from histoscribe.methods import EXPRESSION
+        from histoscribe.methods import predictor as make
 
-        predictor = EXPRESSION.get(header["method"])(**header["params"])
+        predictor = make(header["method"], **header["params"])
         predictor.genes_ = list(header["genes"])
-        predictor.target_ = Target.from_dict(header["target"])
+        predictor.target_ = target_from(header["target"])
         predictor.spec_ = None if header["features"] is None else FeatureSpec.from_dict(header["features"])
         predictor.seed_ = header["seed"]
         predictor.train_mean_ = arrays["train_mean"]
@@ -140,6 +141,8 @@ def provenance(sections: Sequence[Section]) -> dict[str, Any]:
         origin = s.origin
         entry = {"name": s.name, "donor": s.donor, "n_obs": s.n_obs, "mpp": s.mpp, "platform": s.platform}
         entry["donor_stated"] = bool(s.table.uns.get(keys.UNS, {}).get("donor_stated", True))
+        if (source := s.table.uns.get(keys.UNS, {}).get("composition_source")) is not None:
+            entry["composition"] = json.loads(source)
         if origin is not None:
             entry |= {
                 "reader": origin.reader,

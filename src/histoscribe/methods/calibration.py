@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from histoscribe.core.composition import CompositionTarget
 from histoscribe.core.features import Features
 from histoscribe.methods.groups import Unit, grouping
 from histoscribe.methods.novelty import Novelty
-from histoscribe.metrics import depth_partial_pcc_gene
+from histoscribe.metrics import depth_partial_pcc_gene, pcc_gene
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +46,8 @@ class Calibration:
     half_width
         ``(g,)`` half width of the interval, in the target's unit; NaN where `level` is None.
     trust_mean, trust_lower
-        ``(g,)`` mean over units of the held-out depth-partial correlation, and its lower confidence bound (-1 where
-        there are fewer than two units).
+        ``(g,)`` mean over units of the held-out depth-partial correlation (of cell types: correlation), and its lower
+        confidence bound (-1 where there are fewer than two units).
     novelty
         Out-of-distribution score, or None for a method without features.
     """
@@ -61,7 +62,7 @@ class Calibration:
 
     @property
     def trusted(self) -> np.ndarray:
-        """``(g,)`` bool: the lower bound of the held-out depth-partial correlation lies above 0."""
+        """``(g,)`` bool: the lower bound of the held-out correlation lies above 0."""
         return self.trust_lower > 0
 
 
@@ -121,7 +122,7 @@ def calibrate(predictor: Predictor, sections: Sequence[Section], *, level: float
             truth = predictor.target_(section, predictor.genes_)
             guess = np.asarray(model.predict(section).X)
             found.append(np.abs(truth - guess))
-            partial.append(depth_partial_pcc_gene(truth, guess, section.depth))
+            partial.append(_skill(predictor, truth, guess, section))
         residuals.append(np.concatenate(found))
         scores.append(np.mean(partial, axis=0))
     reached = stated_level(len(residuals), wanted=level)
@@ -186,6 +187,12 @@ def _lower_bound(scores: list[np.ndarray], n_genes: int) -> tuple[np.ndarray, np
         return mean, np.full(n_genes, -1.0)
     spread = values.std(0, ddof=1) * np.sqrt(1.0 / k + 1.0 / (k - 1))
     return mean, mean - stats.t.ppf(_TRUST_CONFIDENCE, k - 1) * spread
+
+
+def _skill(predictor: Predictor, truth: np.ndarray, guess: np.ndarray, section: Section) -> np.ndarray:
+    if predictor.target_.kind == CompositionTarget.kind:
+        return pcc_gene(truth, guess)  # shares of cells have no depth that could be seen instead of them
+    return depth_partial_pcc_gene(truth, guess, section.depth)
 
 
 def _encoder(predictor: Predictor) -> dict[str, str]:

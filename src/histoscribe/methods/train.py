@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from histoscribe.encoders import encode
-from histoscribe.methods import expression
+from histoscribe.methods import predictor as make
 from histoscribe.methods.bundle import Bundle, provenance
 from histoscribe.methods.calibration import calibrate, no_calibration
 from histoscribe.tiles import tile
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from histoscribe.core.composition import AnyTarget
     from histoscribe.core.section import Section
-    from histoscribe.core.target import Target
 
 __all__ = ["fit", "prepare"]
 
@@ -32,7 +32,7 @@ def fit(
     tile_px: int = 224,
     genes: int | Sequence[str] = 250,
     params: Mapping[str, Any] | None = None,
-    target: Target | None = None,
+    target: AnyTarget | None = None,
     level: float = 0.9,
     calibrated: bool = True,
     seed: int = 0,
@@ -46,7 +46,7 @@ def fit(
     sections
         Measured sections of the training donors.
     method, preset, params
-        Registry name of an expression predictor, one of its presets, and single parameters.
+        Registry name of a predictor, one of its presets, and single parameters.
     encoder
         Registry name; ``+`` concatenates; default the method's own. Ignored by a method that uses no features.
     size_um
@@ -54,9 +54,10 @@ def fit(
     tile_px
         Side given to the encoder, px.
     genes
-        Panel, or how many genes of highest mean to choose from these sections.
+        Panel, or how many genes of highest mean to choose from these sections; of no effect on cell types.
     target
-        Transform of the counts; default ln(1 + CP10k).
+        Transform of the counts; default ln(1 + CP10k). `CompositionTarget` for the sections' cell composition, which
+        `histology-composition` learns by default; see `histoscribe.methods.with_composition`.
     level
         Highest interval level wanted.
     calibrated
@@ -72,7 +73,7 @@ def fit(
     -------
     The bundle; `Bundle.save` writes it.
     """
-    predictor = expression(method, preset=preset, **(params or {}))
+    predictor = make(method, preset=preset, **(params or {}))
     encoder = encoder or predictor.default_encoder
     if predictor.uses_features:
         size_um = predictor.default_size_um if size_um is None else size_um

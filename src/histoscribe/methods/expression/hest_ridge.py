@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from histoscribe.core.card import Card
+from histoscribe.core.target import Target
 from histoscribe.methods._expression import Predictor, TrainingSection
 from histoscribe.methods._gram import choose_strength, principal_axes, sums_of
 
@@ -60,6 +61,7 @@ class HestRidge(Predictor):
     default_encoder: ClassVar[str] = "efficientnet-lite0"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"tuned": {"tuned": True}}
     predicts_level: ClassVar[bool] = False
+    learns: ClassVar[tuple[str, ...]] = (Target.kind,)  # of raw counts
 
     mean_: np.ndarray
     scale_: np.ndarray

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from histoscribe.core.card import Card
+from histoscribe.core.target import Target
 from histoscribe.methods import _views
 from histoscribe.methods._hist2st_network import Hist2STNetwork, blend
 from histoscribe.methods._network import NetworkPredictor, Part
@@ -116,6 +117,7 @@ class Hist2ST(NetworkPredictor):
     }
     kinds: ClassVar[Mapping[str, Any]] = {"pixels": "pixels"}
     context: ClassVar[bool] = True
+    learns: ClassVar[tuple[str, ...]] = (Target.kind,)  # beside a likelihood of counts
     defaults: ClassVar[Training] = Training(
         epochs=350, batch=0, lr=1e-5, schedule="step", step=50, gamma=0.9, patience=20, augment=False
     )

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from histoscribe.core.card import Card
+from histoscribe.core.target import Target
 from histoscribe.methods._expression import Predictor, TrainingSection
 from histoscribe.methods._scribe_around import largest_side, neighbour_mean
 from histoscribe.methods._scribe_kernel import (
@@ -106,6 +107,7 @@ class Scribe(Predictor):
         "tiny": {"pca": 20, "components": 12, "landmarks": 150, "max_search": 150},
     }
     default_size_um: ClassVar[tuple[float, ...]] = (112.0, 224.0, 448.0)
+    learns: ClassVar[tuple[str, ...]] = (Target.kind,)  # its noise follows the library size
 
     strengths_: np.ndarray
     multipliers_: np.ndarray

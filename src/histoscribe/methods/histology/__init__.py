@@ -1,0 +1,1 @@
+"""Cell composition from H&E alone; one file per method."""

@@ -53,11 +53,11 @@ class SlideNetwork(SlideRegressor):
 
     defaults: ClassVar[Training] = Training(
         epochs=100,
-        batch=16,
+        batch=8,
         optimiser="adamw",
         lr=1e-3,
         weight_decay=1e-2,
-        patience=15,
+        patience=10,
         refit=True,
         precision="float32",
     )

@@ -10,6 +10,7 @@ from histoscribe.metrics.error import r2_train_mean, variance_ratio
 from histoscribe.metrics.intervals import interval_coverage
 from histoscribe.metrics.published import PublishedMetric, PublishedScore
 from histoscribe.metrics.reliability import MIN_RELIABILITY, reliability
+from histoscribe.metrics.slide_level import SLIDE_METRICS
 from histoscribe.metrics.spatial import morans_i
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "METRICS",
     "MIN_RELIABILITY",
     "PUBLISHED",
+    "SLIDE_METRICS",
     "Context",
     "Metric",
     "PublishedMetric",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from histoscribe.testing._bulk import BULK_CASES, SYNTHETIC_BULK, PlantedBulk, make_bulk
 from histoscribe.testing._check_deconvolver import DECONVOLVER_CHECKS, check_deconvolver
 from histoscribe.testing._check_encoder import ENCODER_CHECKS, check_encoder
 from histoscribe.testing._check_method import METHOD_CHECKS, check_method
@@ -20,6 +21,7 @@ from histoscribe.testing._write import write_visium
 from histoscribe.testing._write_hest_bench import write_hest_bench
 
 __all__ = [
+    "BULK_CASES",
     "CLASSES",
     "DECONVOLVER_CHECKS",
     "DEFAULT_GENES",
@@ -27,10 +29,12 @@ __all__ = [
     "FEATURES",
     "METHOD_CHECKS",
     "READER_CHECKS",
+    "SYNTHETIC_BULK",
     "SYNTHETIC_DONORS",
     "WRITER_CHECKS",
     "ArraySlide",
     "ContractError",
+    "PlantedBulk",
     "PlantedSpots",
     "Truth",
     "check_deconvolver",
@@ -38,6 +42,7 @@ __all__ = [
     "check_method",
     "check_reader",
     "check_writer",
+    "make_bulk",
     "make_donors",
     "make_feature_sections",
     "make_section",

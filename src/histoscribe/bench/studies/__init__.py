@@ -11,5 +11,6 @@ STUDIES = Registry(
     "study",
     {
         "her2st-3d-asign-protocol": "histoscribe.bench.studies.her2st_3d_asign:Her2st3dAsign",
+        "synthetic-bulk": "histoscribe.bench.studies.synthetic_bulk:SyntheticBulk",
     },
 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from histoscribe.methods._measured_composition import with_composition as with_composition
     from histoscribe.methods._network import NetworkPredictor as NetworkPredictor
     from histoscribe.methods._network import Part as Part
+    from histoscribe.methods._pretrain import SlidePretrainer as SlidePretrainer
     from histoscribe.methods._slide_level import SlideRegressor as SlideRegressor
     from histoscribe.methods._volume import Imputed as Imputed
     from histoscribe.methods._volume import Imputer as Imputer
@@ -35,6 +36,7 @@ __all__ = [
     "COMPOSITION",
     "EXPRESSION",
     "HISTOLOGY",
+    "PRETRAINING",
     "SLIDE_LEVEL",
     "VOLUME",
     "Composed",
@@ -46,12 +48,14 @@ __all__ = [
     "Part",
     "Predictor",
     "Reference",
+    "SlidePretrainer",
     "SlideRegressor",
     "TrainingSection",
     "Volume",
     "composition",
     "expression",
     "predictor",
+    "pretraining",
     "slide_level",
     "volume",
     "with_composition",
@@ -68,6 +72,7 @@ _CONTRACTS = {
     "Part": "histoscribe.methods._network",
     "Predictor": "histoscribe.methods._expression",
     "Reference": "histoscribe.methods._cell_reference",
+    "SlidePretrainer": "histoscribe.methods._pretrain",
     "SlideRegressor": "histoscribe.methods._slide_level",
     "TrainingSection": "histoscribe.methods._expression",
     "Volume": "histoscribe.methods._volume",
@@ -111,6 +116,17 @@ HISTOLOGY = Registry(
     "histology",
     {
         "histology-composition": "histoscribe.methods.histology.histology_composition:HistologyComposition",
+    },
+)
+
+PRETRAINING = Registry(
+    "pretraining",
+    {
+        "intra": "histoscribe.methods.slide_level.intra:Intra",
+        "mean-feature": "histoscribe.methods.slide_level.mean_feature:MeanFeature",
+        "pca-mean": "histoscribe.methods.slide_level.pca_mean:PcaMean",
+        "tangle": "histoscribe.methods.slide_level.tangle:Tangle",
+        "tangle-rec": "histoscribe.methods.slide_level.tangle_rec:TangleRec",
     },
 )
 
@@ -193,6 +209,17 @@ def composition(name: str, **params: Any) -> Any:
     method = COMPOSITION.get(name)
     _check_parameters(method, name, params)
     return method(**params)
+
+
+def pretraining(name: str, *, preset: str | None = None, **params: Any) -> Any:
+    """Make an unfitted pretrainer of slide vectors by its registry name.
+
+    Raises
+    ------
+    RegistryError
+        If there is no such method, or it has no such parameter or preset.
+    """
+    return _make(PRETRAINING, name, preset, params)
 
 
 def slide_level(name: str, **params: Any) -> Any:

@@ -66,7 +66,11 @@ def read_bundle_file(path: Path, *, kind: str) -> tuple[dict[str, Any], dict[str
     return header, arrays
 
 
-_MAKER = {"expression": "histoscribe fit", "slide-level": "histoscribe slide-level fit"}
+_MAKER = {
+    "expression": "histoscribe fit",
+    "slide-level": "histoscribe slide-level fit",
+    "slide-pretraining": "histoscribe slide-level pretrain",
+}
 
 
 def content(arrays: Mapping[str, np.ndarray]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,8 +32,10 @@ class Training:
         for a whole section is computed once a step.
     optimiser, lr, weight_decay, momentum
         ``"adam"``, ``"adamw"`` or ``"sgd"``, learning rate, decay, and the momentum of SGD.
-    schedule, step, gamma
-        ``"none"``; ``"step"``: times `gamma` every `step` epochs; ``"cosine-restarts"``: periods of `step` epochs.
+    schedule, step, gamma, warmup
+        ``"none"``; ``"step"``: times `gamma` every `step` epochs; ``"cosine-restarts"``: periods of `step` epochs;
+        ``"cosine"``: exactly `warmup` epochs of linear rise from 1e-5 of the rate, which epoch `warmup` (from 0) has
+        whole, then half a cosine down to 1e-8.
     clip
         Largest norm of the gradient; 0 does not clip.
     patience
@@ -60,9 +63,10 @@ class Training:
     lr: float = 1e-4
     weight_decay: float = 0.0
     momentum: float = 0.9
-    schedule: Literal["none", "step", "cosine-restarts"] = "none"
+    schedule: Literal["none", "step", "cosine-restarts", "cosine"] = "none"
     step: int = 50
     gamma: float = 0.9
+    warmup: int = 0
     clip: float = 0.0
     patience: int = 20
     monitor: Literal["pcc_gene", "mse"] = "pcc_gene"
@@ -109,7 +113,16 @@ class Training:
             return lr_scheduler.StepLR(optimiser, self.step, self.gamma)
         if self.schedule == "cosine-restarts":
             return lr_scheduler.CosineAnnealingWarmRestarts(optimiser, self.step)
+        if self.schedule == "cosine":
+            return lr_scheduler.LambdaLR(optimiser, self._cosine_factor)
         return None
+
+    def _cosine_factor(self, epoch: int) -> float:
+        if epoch < self.warmup:
+            return 1e-5 + (1 - 1e-5) * epoch / self.warmup
+        done = (epoch - self.warmup) / max(self.epochs - self.warmup, 1)
+        low = 1e-8 / self.lr
+        return low + (1 - low) * (1 + math.cos(math.pi * done)) / 2
 
     def place(self) -> torch.device:
         """Return the device to train on; each process of a distributed run gets its own GPU."""

@@ -1,0 +1,72 @@
+"""TANGLE-Rec: a slide's vector is learned by predicting its expression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from torch import nn
+from torch.nn import functional
+
+from histoscribe.core.card import Card
+from histoscribe.methods._pretrain_network import NetworkPretrainer, SlideBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from histoscribe.methods._slide_encoder import SlideEncoder
+
+__all__ = ["TangleRec"]
+
+
+class TangleRec(NetworkPretrainer):
+    """Predicts standardised expression from the slide's vector, and keeps the vector.
+
+    Parameters
+    ----------
+    heads, hidden, n_tiles, selection, training
+        As in `NetworkPretrainer`.
+    """
+
+    card: ClassVar[Card] = Card(
+        name="tangle-rec",
+        summary="Slide vectors learned by predicting bulk expression: gated attention, mean squared error.",
+        paper="tangle-2024",
+        deviations=(
+            "Features and genes are standardised by the training slides.",
+            "The epoch is chosen by the loss on donors that were not trained on (released: the last).",
+            "Tiles are drawn without replacement; weight decay and warm-up are as asked for.",
+        ),
+    )
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "published": {"selection": "last"},
+        "laptop": {
+            "hidden": 128,
+            "n_tiles": 256,
+            "training": {"lr": 1e-3, "batch": 32, "epochs": 60, "patience": 15},
+        },
+        "tiny": {"hidden": 16, "n_tiles": 32, "training": {"lr": 3e-3, "epochs": 12}},
+    }
+    uses_expression: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        heads: int = 1,
+        hidden: int = 768,
+        n_tiles: int = 2048,
+        selection: Literal["validation", "smooth-rank", "last"] = "validation",
+        training: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(heads=heads, hidden=hidden, n_tiles=n_tiles, selection=selection, training=training)
+
+    def build(self, encoder: SlideEncoder, n_genes: int) -> nn.Module:
+        """Make the encoder and the layers to the genes."""
+        width = encoder.width
+        layers = (nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, n_genes))
+        return nn.ModuleDict({"slide": encoder, "genes": nn.Sequential(*layers)})
+
+    def loss(self, network: nn.Module, batch: SlideBatch) -> torch.Tensor:
+        """Return the mean squared error of standardised genes."""
+        return functional.mse_loss(network["genes"](self.encode(batch.tiles)), batch.y)

@@ -1,11 +1,239 @@
-/** Placeholder of the viewer. */
-import { t } from "../i18n";
+/** A slide with what is measured and predicted on it. */
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { asApiError, part, useApi } from "../api";
+import { Dialog } from "../components/Dialog";
+import { EmptyState, ErrorState, Loading } from "../components/states";
+import { num, t } from "../i18n";
+import { Link } from "../router";
+import { useTitle } from "../title";
+import type { ItemDetail } from "../types";
+import { saveFigure } from "../viewer/saveFigure";
+import { plansOf } from "../viewer/plans";
+import type { Tool } from "../viewer/tool";
+import { ExportDialog } from "../viewer/ui/ExportDialog";
+import { GenePicker, neighbour, useGene } from "../viewer/ui/GenePicker";
+import { GroupsPanel, PartsLegend } from "../viewer/ui/GroupsPanel";
+import { OpacityControl, ScalePanel } from "../viewer/ui/ScalePanel";
+import { goTo, SectionStepper, useDetails, useSections } from "../viewer/ui/Sections";
+import { SelectionPanel } from "../viewer/ui/SelectionPanel";
+import { ShowPanel } from "../viewer/ui/ShowPanel";
+import { StageView, type StageHandle } from "../viewer/ui/StageView";
+import { KEYS, Toolbar } from "../viewer/ui/Toolbar";
+import { useKeys } from "../viewer/useKeys";
+import { useScene, useSelected } from "../viewer/useScene";
+import { useView } from "../viewer/useView";
+import "../viewer/viewer.css";
 
 export function Slide({ id }: { id: string }) {
+  const { data, error, loading, reload } = useApi<ItemDetail>(`items/${part(id)}`);
+  useTitle(data?.name ?? t("slide.title"));
+  if (error) {
+    return (
+      <div class="page">
+        <ErrorState error={error} retry={reload} />
+        <Link href="/">{t("slide.all")}</Link>
+      </div>
+    );
+  }
+  if (!data || (loading && data.id !== id)) {
+    return <Loading />;
+  }
+  return <Viewer key={data.id} item={data} />;
+}
+
+function Viewer({ item }: { item: ItemDetail }) {
+  const { state, change, noteView } = useView(item);
+  const [handle, setHandle] = useState<StageHandle | null>(null);
+  const [failed, setFailed] = useState(false);
+  const [tool, setTool] = useState<Tool>("pan");
+  const [dialog, setDialog] = useState<"export" | "keys" | null>(null);
+  const sections = useSections(item);
+  const details = useDetails(sections, state.mode === "sections");
+  const plans = useMemo(() => plansOf(item, state, details), [item, state.by, state.mode, state.layers, state.swipe, details]);
+  const { painted, error, retry } = useScene(handle, plans, state);
+  const selected = useSelected(handle, item, state, painted);
+  const about = useGene(item.id, state.gene);
+  const layer = state.by.kind === "gene" ? (plans[0]?.layer ?? null) : (state.layers[0] ?? null);
+
+  const step = useCallback(
+    (by: number) => {
+      neighbour(item.id, state.gene, by).then(
+        (gene) => gene && change({ gene, by: { kind: "gene" } }),
+        () => undefined, // the list's own request says what is wrong
+      );
+    },
+    [item, state.gene],
+  );
+  useEffect(() => {
+    if (state.gene === null && item.layers.length > 0) {
+      step(1);
+    }
+  }, [item]);
+  useEffect(() => {
+    if (handle) {
+      handle.outline.onDone = (polygon) => {
+        change({ selection: { polygon } });
+        setTool("pan");
+      };
+    }
+  }, [handle]);
+  const section = (by: number) => {
+    const at = sections.findIndex((one) => one.id === item.id);
+    const next = sections[(at + by + sections.length) % sections.length];
+    if (next && next.id !== item.id) {
+      goTo(item, next.id);
+    }
+  };
+  useKeys(handle, item, state, tool, { step, section, tool: setTool, change, show: setDialog });
+
+  const category = item.categories.find((one) => state.by.kind === "category" && one.key === state.by.key) ?? item.categories[0];
+  const setGene = (gene: string) => change({ gene, by: { kind: "gene" } });
   return (
-    <div class="page">
-      <h1>{t("slide.title")}</h1>
-      <p>{id}</p>
+    <div class="viewer">
+      <aside class="controls" aria-label={t("slide.controls")}>
+        <Head item={item} />
+        <SectionStepper item={item} sections={sections} />
+        {item.layers.length > 0 && <GenePicker item={item.id} gene={state.gene} about={about} onGene={setGene} onStep={step} />}
+        {item.observations ? (
+          <ShowPanel item={item} state={state} sections={sections.length} onChange={change} />
+        ) : (
+          <EmptyState title={t("slide.empty")}>
+            <Link href={`/predict?item=${part(item.id)}`} class="button primary">
+              {t("slide.empty_todo")}
+            </Link>
+          </EmptyState>
+        )}
+        {state.by.kind === "gene" && layer && (
+          <Part title={t("slide.colours")}>
+            <ScalePanel state={state} layer={layer} vectors={painted?.vectors.get(plans[0]?.item.id ?? "") ?? {}} onChange={change} />
+          </Part>
+        )}
+        {item.observations && <OpacityControl opacity={state.opacity} onOpacity={(opacity) => change({ opacity })} />}
+        {category && (
+          <Part title={t("slide.groups")}>
+            <GroupsPanel
+              item={item}
+              category={category}
+              gene={state.gene}
+              layer={layer}
+              selection={state.selection}
+              onSelect={(selection) => change({ selection })}
+            />
+          </Part>
+        )}
+        {state.by.kind === "composition" && item.composition && (
+          <Part title={t("slide.parts")}>
+            <PartsLegend {...item.composition} />
+          </Part>
+        )}
+        {item.observations && (
+          <Part title={t("slide.selection")}>
+            <SelectionPanel item={item} indices={selected} layer={layer} gene={state.gene} onGene={setGene} onClear={() => change({ selection: null })} />
+          </Part>
+        )}
+        {item.notes.length > 0 && (
+          <details class="notes">
+            <summary>{t("slide.notes")}</summary>
+            <ul>
+              {item.notes.map((note) => (
+                <li key={note}>{note}</li>
+              ))}
+            </ul>
+          </details>
+        )}
+      </aside>
+      <div class="stage-frame">
+        <StageView
+          item={item}
+          plans={plans}
+          state={state}
+          painted={painted}
+          tool={tool}
+          polygon={state.selection && "polygon" in state.selection ? state.selection.polygon : null}
+          onReady={setHandle}
+          onFailed={() => setFailed(true)}
+          onView={noteView}
+          onSwipe={(swipe) => change({ swipe })}
+        />
+        {handle && (
+          <Toolbar
+            stage={handle.stage}
+            tool={tool}
+            selectable={item.observations !== null}
+            onTool={setTool}
+            onExport={() => setDialog("export")}
+            onKeys={() => setDialog("keys")}
+          />
+        )}
+        {(error || failed) && (
+          <div class="stage-error" data-over>
+            <ErrorState
+              error={error ?? { what: t("slide.no_webgl"), where: navigator.userAgent, todo: t("slide.no_webgl_todo") }}
+              {...(error ? { retry } : {})}
+            />
+          </div>
+        )}
+      </div>
+      {dialog === "keys" && <KeysDialog onClose={() => setDialog(null)} />}
+      {dialog === "export" && (
+        <ExportDialog
+          item={item}
+          gene={state.gene}
+          layer={layer}
+          indices={selected}
+          onFigure={async (format) => {
+            if (handle && painted) {
+              await saveFigure(format, item, handle.stage, plans, state, painted).catch((err) => {
+                throw asApiError(err);
+              });
+            }
+          }}
+          onClose={() => setDialog(null)}
+        />
+      )}
     </div>
+  );
+}
+
+function Head({ item }: { item: ItemDetail }) {
+  const facts = [
+    t(`slide.kind_${item.kind}`),
+    item.donor && t("slide.donor", { name: item.donor }),
+    item.observations && t("slide.observations", { n: item.observations.n }),
+    item.n_genes ? t("slide.genes", { n: item.n_genes }) : null,
+    item.mpp ? `${num(item.mpp, { maximumFractionDigits: 3 })} µm/px` : t("slide.no_scale"),
+    item.slide ? null : t("slide.no_image"),
+  ];
+  return (
+    <header class="item-head">
+      <h1>{item.name}</h1>
+      <p>{facts.filter(Boolean).join(" · ")}</p>
+    </header>
+  );
+}
+
+function Part({ title, children }: { title: string; children: preact.ComponentChildren }) {
+  return (
+    <section class="part">
+      <h2>{title}</h2>
+      {children}
+    </section>
+  );
+}
+
+function KeysDialog({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title={t("slide.keys")} onClose={onClose}>
+      <dl class="keys">
+        {KEYS.map(([keys, what]) => (
+          <div key={what}>
+            <dt>
+              <kbd>{keys}</kbd>
+            </dt>
+            <dd>{t(what)}</dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
   );
 }

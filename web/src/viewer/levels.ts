@@ -1,14 +1,15 @@
 /** The file's own pyramid as an OpenSeadragon tile source: any level sizes, tiles as they lie in the file. */
 
 import OpenSeadragon from "openseadragon";
-import type { Item, ItemDetail } from "../types";
+import { part } from "../api";
+import type { ItemDetail } from "../types";
 
 type SlideInfo = NonNullable<ItemDetail["slide"]>;
 
 /** Longest side of the thumbnail that stands in as the coarsest level; one request paints the whole slide. */
 export const THUMBNAIL_PX = 1024;
 
-interface Step {
+export interface Step {
   /** Level of the file, or null for the thumbnail. */
   file: number | null;
   width: number;
@@ -42,9 +43,13 @@ export function steps(slide: SlideInfo): Step[] {
   return levels;
 }
 
+export function tileUrl(item: ItemDetail, step: Step, x: number, y: number): string {
+  const base = `/api/items/${part(item.id)}`;
+  return step.file === null ? `${base}/thumbnail?max_px=${THUMBNAIL_PX}` : `${base}/tile/${step.file}/${x}/${y}`;
+}
+
 /** Build the tile source of an item; without a slide it is an empty sheet with the observations' extent. */
-export function tileSource(item: Item, slide: SlideInfo | null): OpenSeadragon.TileSource {
-  const base = `/api/items/${encodeURIComponent(item.id)}`;
+export function tileSource(item: ItemDetail, slide: SlideInfo | null): OpenSeadragon.TileSource {
   const width = slide?.width_px ?? item.width_px;
   const height = slide?.height_px ?? item.height_px;
   const pyramid = slide ? steps(slide) : [];
@@ -72,10 +77,7 @@ export function tileSource(item: Item, slide: SlideInfo | null): OpenSeadragon.T
     const count = level >= 0 && level < pyramid.length ? source.getNumTiles(level) : { x: 0, y: 0 };
     return x >= 0 && y >= 0 && x < count.x && y < count.y;
   };
-  source.getTileUrl = (level, x, y) => {
-    const { file } = at(level);
-    return file === null ? `${base}/thumbnail?max_px=${THUMBNAIL_PX}` : `${base}/tile/${file}/${x}/${y}`;
-  };
+  source.getTileUrl = (level, x, y) => tileUrl(item, at(level), x, y);
   source.getTileAtPoint = (level, point) => {
     const step = at(level);
     const count = source.getNumTiles(level);

@@ -99,9 +99,9 @@ export function dominant(shares: Float32Array, parts: number): Float32Array {
   return out;
 }
 
-/** Where the item's default layers are not in the address: measured beside predicted if it has both. */
+/** Layers shown where the address does not say: the item's own, and measured beside predicted if it has both. */
 export function defaultLayers(item: ItemDetail): LayerName[] {
-  const chosen = item.layers.filter((layer) => layer.default).map((layer) => layer.name);
-  const first = item.layers[0]?.name;
-  return chosen.length ? chosen : first ? [first] : [];
+  const has = item.layers.map((layer) => layer.name);
+  const pair = (["measured", "predicted"] as const).filter((name) => has.includes(name));
+  return pair.length ? pair : has.slice(0, 1);
 }

@@ -42,6 +42,8 @@ export class Stage {
   private settle = 0;
   private pending = 0;
   private pendingView: View | null = null;
+  /** Until the reader moves, a new layout of panels shows the whole slide again. */
+  private untouched = true;
   private readonly watcher: ResizeObserver;
   /** Called when the view of the leading panel has changed. */
   onView: (key: string, frame: Frame) => void = () => undefined;
@@ -53,7 +55,12 @@ export class Stage {
     canvas: HTMLCanvasElement,
   ) {
     this.layer = new ObservationLayer(canvas);
-    this.watcher = new ResizeObserver(() => this.redraw());
+    this.watcher = new ResizeObserver(() => {
+      if (this.untouched) {
+        requestAnimationFrame(() => this.home(true));
+      }
+      this.redraw();
+    });
     this.watcher.observe(root);
   }
 
@@ -63,11 +70,12 @@ export class Stage {
     const panel: Panel = { item, host, viewer, drawn: "" };
     this.panels.set(key, panel);
     this.watcher.observe(host);
-    const lead = () => {
+    host.addEventListener("pointerenter", () => {
       this.leader = key;
-    };
-    host.addEventListener("pointerenter", lead);
-    host.addEventListener("focusin", lead);
+    });
+    for (const event of ["canvas-drag", "canvas-scroll", "canvas-pinch", "canvas-double-click"] as const) {
+      viewer.addHandler(event, () => this.touch());
+    }
     if (!this.panels.has(this.leader)) {
       this.leader = key;
     }
@@ -174,6 +182,7 @@ export class Stage {
       return;
     }
     this.pendingView = null;
+    this.touch();
     const { viewport } = panel.viewer;
     const width = panel.item.width_px;
     viewport.zoomTo((view.scale * width) / this.boxOf(panel).width, undefined, !animate);
@@ -182,12 +191,26 @@ export class Stage {
     this.redraw();
   }
 
-  home(): void {
-    this.panels.get(this.leader)?.viewer.viewport.goHome(false);
+  home(immediately = false): void {
+    this.untouched = true;
+    const viewer = this.panels.get(this.leader)?.viewer;
+    if (viewer?.isOpen()) {
+      viewer.viewport.goHome(immediately);
+    }
+  }
+
+  private touch(): void {
+    this.untouched = false;
+  }
+
+  /** True while the whole slide is shown because nobody asked for a part of it. */
+  get atHome(): boolean {
+    return this.untouched;
   }
 
   zoomBy(factor: number): void {
     const viewport = this.panels.get(this.leader)?.viewer.viewport;
+    this.touch();
     viewport?.zoomBy(factor);
     viewport?.applyConstraints();
   }
@@ -195,6 +218,7 @@ export class Stage {
   /** Pan by CSS px. */
   panBy(x: number, y: number): void {
     const viewport = this.panels.get(this.leader)?.viewer.viewport;
+    this.touch();
     viewport?.panBy(viewport.deltaPointsFromPixels(new OpenSeadragon.Point(x, y)));
     viewport?.applyConstraints();
   }
@@ -207,10 +231,18 @@ export class Stage {
     }
   }
 
-  /** The canvas that holds a panel's tissue, for figures. */
-  tissue(key: string): HTMLCanvasElement | null {
-    const drawer = this.panels.get(key)?.viewer.drawer as unknown as { canvas?: HTMLCanvasElement } | undefined;
-    return drawer?.canvas ?? null;
+  /** The observations of all panels at `ratio` device px per CSS px, on a canvas of its own. */
+  snapshot(ratio: number): HTMLCanvasElement {
+    const copy = document.createElement("canvas");
+    this.layer.resize(this.root.clientWidth, this.root.clientHeight, ratio);
+    for (const key of this.panels.keys()) {
+      this.drawPanel(key, ratio, 1);
+    }
+    copy.width = this.layer.canvas.width;
+    copy.height = this.layer.canvas.height;
+    copy.getContext("2d")?.drawImage(this.layer.canvas, 0, 0);
+    this.redraw();
+    return copy;
   }
 
   /** Draw all panels' observations in the next frame. */
@@ -291,6 +323,14 @@ export class Stage {
       return; // only tiles have come in: the observations stand as they are
     }
     panel.drawn = now;
+    this.drawPanel(key, ratio, moving ? this.thin : 1);
+  }
+
+  private drawPanel(key: string, ratio: number, thin: number): void {
+    const frame = this.frame(key);
+    if (!frame) {
+      return;
+    }
     this.layer.clear(frame.box, ratio);
     let count = 0;
     for (const scene of this.scenes) {
@@ -300,7 +340,7 @@ export class Stage {
           x: frame.box.x + scene.from * frame.box.width,
           width: (scene.to - scene.from) * frame.box.width,
         };
-        count += this.layer.draw(scene.set, scene.channel, scene.look, { ...frame, clip }, ratio, moving ? this.thin : 1);
+        count += this.layer.draw(scene.set, scene.channel, scene.look, { ...frame, clip }, ratio, thin);
       }
     }
     this.counts.set(key, count);
@@ -327,6 +367,7 @@ function openViewer(element: HTMLElement, item: ItemDetail): OpenSeadragon.Viewe
     minZoomImageRatio: 0.5,
     maxZoomPixelRatio: 12,
     visibilityRatio: 0.25,
+    preserveImageSizeOnResize: true,
     imageLoaderLimit: 6,
     maxImageCacheCount: 300,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },

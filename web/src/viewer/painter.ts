@@ -1,0 +1,166 @@
+/** Brings the arrays that a view needs onto the stage, and tells the page when they are there. */
+
+import { ApiError } from "../api";
+import type { ItemDetail, LayerName } from "../types";
+import { centres, codes, geneValues, shares } from "./data";
+import type { Look } from "./layer";
+import { categoryLook, codeValues, dominant, paletteOf, scaleOf, valueLook, type Vectors } from "./looks";
+import { Placement } from "./spatial";
+import type { Scene, Stage } from "./stage";
+import type { ViewState } from "./view";
+
+/** One drawing to make: an item and, where genes are shown, the layer; `from` and `to` are shares of the panel's width. */
+export interface Plan {
+  panel: string;
+  item: ItemDetail;
+  layer: LayerName | null;
+  from: number;
+  to: number;
+}
+
+/** What is on the stage now: the values behind the colours, for legends, tooltips and the histogram. */
+export interface Painted {
+  gene: string | null;
+  vectors: ReadonlyMap<string, Vectors>;
+  /** Codes by item and category key. */
+  codes: ReadonlyMap<string, Uint16Array>;
+  /** Dominant part of the composition, by item. */
+  compositions: ReadonlyMap<string, Float32Array>;
+  placements: ReadonlyMap<string, Placement>;
+}
+
+export class Painter {
+  private readonly placements = new Map<string, Promise<Placement>>();
+  private readonly known = new Map<string, Placement>();
+  private readonly codes = new Map<string, Uint16Array>();
+  private readonly compositions = new Map<string, Float32Array>();
+  /** Which values each channel of an item holds on the GPU. */
+  private readonly held = new Map<string, string>();
+  private stop = new AbortController();
+
+  constructor(private readonly stage: Stage) {}
+
+  /** Fetch what is missing, then swap everything at once: no panel shows one gene under another's legend. */
+  async fill(plans: readonly Plan[], state: ViewState): Promise<Painted | null> {
+    this.stop.abort();
+    this.stop = new AbortController();
+    const { signal } = this.stop;
+    const withMarks = plans.filter((plan) => plan.item.observations !== null);
+    await Promise.all([...new Set(withMarks.map((plan) => plan.item))].map((item) => this.place(item)));
+    const vectors = new Map<string, Vectors>();
+    await Promise.all(withMarks.map((plan) => this.fetch(plan, state, vectors, signal)));
+    if (signal.aborted) {
+      return null;
+    }
+    this.stage.setScenes(withMarks.flatMap((plan) => this.scene(plan, state, vectors)));
+    return {
+      gene: state.gene,
+      vectors,
+      codes: this.codes,
+      compositions: this.compositions,
+      placements: this.known,
+    };
+  }
+
+  abort(): void {
+    this.stop.abort();
+  }
+
+  private place(item: ItemDetail): Promise<Placement> {
+    let promise = this.placements.get(item.id);
+    if (!promise) {
+      promise = centres(item.id).then((xy) => {
+        const placement = new Placement(xy);
+        const { size_px, shape } = item.observations as NonNullable<ItemDetail["observations"]>;
+        this.stage.setMarks(item.id, { placement, diameter: size_px, square: shape === "square" });
+        this.known.set(item.id, placement);
+        return placement;
+      });
+      promise.catch(() => this.placements.delete(item.id));
+      this.placements.set(item.id, promise);
+    }
+    return promise;
+  }
+
+  private async fetch(plan: Plan, state: ViewState, into: Map<string, Vectors>, signal: AbortSignal): Promise<void> {
+    const { item, layer } = plan;
+    const { by, gene } = state;
+    if (by.kind === "category") {
+      await this.codesOf(item, by.key, signal);
+    } else if (by.kind === "composition" && item.composition && !this.compositions.has(item.id)) {
+      await this.loadComposition(item, signal);
+    } else if (by.kind === "gene" && gene && layer && item.layers.some((known) => known.name === layer)) {
+      const values = await geneValues(item.id, gene, layer, signal).catch((err) => {
+        // Not every gene is in every layer: its panel then says so.
+        if (err instanceof ApiError && err.status === 404) {
+          return null;
+        }
+        throw err;
+      });
+      if (values) {
+        into.set(item.id, { ...into.get(item.id), [layer]: values });
+      }
+    }
+  }
+
+  /** Codes of a category, asked for once; null where the item does not have it. */
+  async codesOf(item: ItemDetail, key: string, signal?: AbortSignal): Promise<Uint16Array | null> {
+    if (!item.categories.some((category) => category.key === key)) {
+      return null;
+    }
+    const slot = `${item.id} ${key}`;
+    const known = this.codes.get(slot) ?? (await codes(item.id, key, signal));
+    this.codes.set(slot, known);
+    return known;
+  }
+
+  private async loadComposition(item: ItemDetail, signal: AbortSignal): Promise<void> {
+    const { names, colours } = item.composition as NonNullable<ItemDetail["composition"]>;
+    const values = await shares(item.id, signal);
+    this.compositions.set(item.id, dominant(values, names.length));
+    this.stage.layer.setShares(item.id, values, names.length, paletteOf(colours));
+  }
+
+  private scene(plan: Plan, state: ViewState, vectors: ReadonlyMap<string, Vectors>): Scene[] {
+    const channel = this.channel(plan, state, vectors.get(plan.item.id) ?? {});
+    if (!channel) {
+      return [];
+    }
+    const slot = `${plan.item.id} ${channel.name}`;
+    if (this.held.get(slot) !== channel.holds) {
+      this.stage.layer.setValues(plan.item.id, channel.name, channel.values());
+      this.held.set(slot, channel.holds);
+    }
+    return [{ panel: plan.panel, set: plan.item.id, channel: channel.name, look: channel.look, from: plan.from, to: plan.to }];
+  }
+
+  private channel(plan: Plan, state: ViewState, vectors: Vectors): Channel | null {
+    const { item, layer } = plan;
+    const { by } = state;
+    if (by.kind === "category") {
+      const found = this.codes.get(`${item.id} ${by.key}`);
+      const category = item.categories.find((one) => one.key === by.key);
+      return found && category
+        ? { name: "codes", holds: by.key, values: () => codeValues(found), look: categoryLook(state, category.colours, false) }
+        : null;
+    }
+    if (by.kind === "composition") {
+      const found = this.compositions.get(item.id);
+      return found && item.composition
+        ? { name: "parts", holds: "", values: () => found, look: categoryLook(state, item.composition.colours, true) }
+        : null;
+    }
+    const values = layer ? vectors[layer] : undefined;
+    const scale = layer && scaleOf(state, layer, vectors);
+    return by.kind === "gene" && values && scale
+      ? { name: layer, holds: `${state.gene}`, values: () => values.data, look: valueLook(state, scale) }
+      : null;
+  }
+}
+
+interface Channel {
+  name: string;
+  holds: string;
+  values: () => Float32Array;
+  look: Look;
+}

@@ -1,0 +1,81 @@
+/** The other sections of the donor or the stack: step through them, or choose one. */
+
+import { useEffect, useState } from "preact/hooks";
+import { get, part, useApi } from "../../api";
+import { Icon } from "../../components/Icon";
+import { t } from "../../i18n";
+import { navigate } from "../../router";
+import type { Item, ItemDetail } from "../../types";
+
+/** Sections beside this one, in order, this one included: its stack's, else those of its donor with the same kind. */
+export function useSections(item: ItemDetail): Item[] {
+  const { data } = useApi<{ items: Item[] }>("items");
+  const items = data?.items ?? [];
+  const order = item.sections_of_stack.map((section) => section.id);
+  if (order.length > 1) {
+    return order.flatMap((id) => items.find((one) => one.id === id) ?? []);
+  }
+  const kin = items.filter((one) => one.id === item.id || (item.donor !== null && one.donor === item.donor && one.kind === item.kind));
+  return kin.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+}
+
+/** Their details, asked for only when they are fanned out. */
+export function useDetails(sections: readonly Item[], wanted: boolean): ItemDetail[] {
+  const [details, setDetails] = useState<ItemDetail[]>([]);
+  const ids = sections.map((section) => section.id).join(" ");
+  useEffect(() => {
+    if (!wanted || ids === "") {
+      return undefined;
+    }
+    const stop = new AbortController();
+    // One that does not open must not keep the others from being seen.
+    Promise.allSettled(ids.split(" ").map((id) => get<ItemDetail>(`items/${part(id)}`, {}, stop.signal))).then((found) => {
+      if (!stop.signal.aborted) {
+        setDetails(found.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])));
+      }
+    });
+    return () => stop.abort();
+  }, [ids, wanted]);
+  return wanted ? details : [];
+}
+
+/** Go to another section and keep gene, panels and colours; the place stays only where sections share a frame. */
+export function goTo(item: ItemDetail, id: string): void {
+  const query = new URLSearchParams(location.search);
+  query.delete("sel");
+  if (item.stack === null) {
+    query.delete("at");
+  }
+  navigate(`/slide/${part(id)}?${query}`);
+}
+
+export function SectionStepper({ item, sections }: { item: ItemDetail; sections: readonly Item[] }) {
+  const at = sections.findIndex((section) => section.id === item.id);
+  if (sections.length < 2) {
+    return null;
+  }
+  const step = (by: number) => {
+    const next = sections[(at + by + sections.length) % sections.length];
+    if (next) {
+      goTo(item, next.id);
+    }
+  };
+  return (
+    <div class="stepper">
+      <button type="button" class="square" aria-label={t("slide.section_before")} title={`${t("slide.section_before")} (,)`} onClick={() => step(-1)}>
+        <Icon name="left" />
+      </button>
+      <select aria-label={t("slide.section_choose")} value={item.id} onChange={(event) => goTo(item, event.currentTarget.value)}>
+        {sections.map((section) => (
+          <option key={section.id} value={section.id}>
+            {section.name}
+          </option>
+        ))}
+      </select>
+      <button type="button" class="square" aria-label={t("slide.section_next")} title={`${t("slide.section_next")} (.)`} onClick={() => step(1)}>
+        <Icon name="right" />
+      </button>
+      <span class="muted small">{t("slide.section_at", { at: at + 1, n: sections.length })}</span>
+    </div>
+  );
+}

@@ -1,0 +1,67 @@
+/** The view's state as a hook: read from the address once, written back to it a moment after each change. */
+
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { lang, useLang } from "../i18n";
+import { setQuery } from "../router";
+import type { ItemDetail } from "../types";
+import { defaultLayers } from "./looks";
+import type { View } from "./plane";
+import { fromQuery, toQuery, type ViewState } from "./view";
+
+/** How long a view must stand before the address follows, ms. */
+const QUIET_MS = 250;
+
+export interface ViewHandle {
+  state: ViewState;
+  change: (change: Partial<ViewState>) => void;
+  /** Note where the stage is; goes into the address without a render. */
+  noteView: (view: View | null) => void;
+}
+
+export function useView(item: ItemDetail): ViewHandle {
+  const [state, setState] = useState(() => fit(item, fromQuery(new URLSearchParams(location.search))));
+  const view = useRef<View | null>(state.view);
+  const timer = useRef(0);
+  const latest = useRef(state);
+  latest.current = state;
+
+  const write = useCallback(() => {
+    clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => {
+      setQuery({ ...toQuery({ ...latest.current, view: view.current }), lang: lang.get() });
+    }, QUIET_MS);
+  }, []);
+  const noteView = useCallback((next: View | null) => {
+    view.current = next;
+    write();
+  }, []);
+  const change = useCallback((part: Partial<ViewState>) => setState((before) => fit(item, { ...before, ...part })), [item]);
+
+  const language = useLang();
+  useEffect(write, [state, language]);
+  useEffect(() => {
+    const back = () => setState(fit(item, fromQuery(new URLSearchParams(location.search))));
+    addEventListener("popstate", back);
+    return () => {
+      removeEventListener("popstate", back);
+      clearTimeout(timer.current);
+    };
+  }, [item]);
+  return { state, change, noteView };
+}
+
+/** Bring a state within what the item has. */
+function fit(item: ItemDetail, state: ViewState): ViewState {
+  const has = item.layers.map((layer) => layer.name);
+  const layers = state.layers.filter((name) => has.includes(name));
+  let { by } = state;
+  const wrong =
+    (by.kind === "gene" && has.length === 0) ||
+    (by.kind === "composition" && item.composition === null) ||
+    (by.kind === "category" && !item.categories.some((one) => by.kind === "category" && one.key === by.key));
+  if (wrong) {
+    const first = item.categories[0];
+    by = has.length ? { kind: "gene" } : item.composition ? { kind: "composition" } : first ? { kind: "category", key: first.key } : { kind: "none" };
+  }
+  return { ...state, by, layers: layers.length ? layers : defaultLayers(item) };
+}

@@ -11,6 +11,7 @@ from histoscribe.io._outlines import Polygons
 from histoscribe.io._read import READERS, detect_reader, read
 from histoscribe.io._spec import parse_spec, read_spec, read_specs
 from histoscribe.io._write import WRITERS, write
+from histoscribe.io.bags import read_bag, read_bags
 from histoscribe.io.geojson import annotate
 from histoscribe.io.spatialdata_store import from_spatialdata
 from histoscribe.io.spatialdata_write import to_spatialdata
@@ -34,6 +35,8 @@ __all__ = [
     "match_slides",
     "parse_spec",
     "read",
+    "read_bag",
+    "read_bags",
     "read_expression_table",
     "read_hest_embeddings",
     "read_hest_patches",

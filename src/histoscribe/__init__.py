@@ -10,6 +10,7 @@ _PUBLIC = {
     "Bundle": "histoscribe.methods.bundle:Bundle",
     "Section": "histoscribe.core.section:Section",
     "Target": "histoscribe.core.target:Target",
+    "align_stack": "histoscribe.align:align_stack",
     "calibrate": "histoscribe.methods.calibration:calibrate",
     "check": "histoscribe.tiles.check:check",
     "encode": "histoscribe.encoders:encode",
@@ -32,6 +33,7 @@ __all__ = [
     "Section",
     "Target",
     "__version__",
+    "align_stack",
     "calibrate",
     "check",
     "encode",
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from histoscribe import methods as methods
     from histoscribe import metrics as metrics
     from histoscribe import testing as testing
+    from histoscribe.align import align_stack as align_stack
     from histoscribe.bench import evaluate as evaluate
     from histoscribe.core.section import Section as Section
     from histoscribe.core.target import Target as Target

@@ -1,45 +1,20 @@
-"""Rigid alignment of two sections by the outline of their observations: no image, no expression."""
+"""Search all angles for those at which the footprint of one section covers that of another: no image, no expression."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 
+from histoscribe.align.transform import Rigid
 from histoscribe.core.errors import DataError
 
-__all__ = ["Rigid", "align_footprints", "spacing_um"]
+__all__ = ["align_footprints", "rival_placements", "spacing_um", "turn_between"]
 
 #: Angles whose overlap is this close to the best are equally good; the smallest turn of them is taken.
 _TIE = 0.01
 #: Cells along the longer side of a rasterised footprint, at most; bounds the time for sections of many observations.
 _MAX_CELLS = 160
-
-
-@dataclass(frozen=True, eq=False)
-class Rigid:
-    """A rotation about a centre, then a shift.
-
-    Attributes
-    ----------
-    angle_deg
-        Rotation from the x axis (right) towards the y axis (down): clockwise as one looks at the image, degrees.
-    centre, shift
-        ``(2,)`` um.
-    overlap
-        Intersection over union of the two footprints after alignment, 0-1.
-    """
-
-    angle_deg: float
-    centre: np.ndarray
-    shift: np.ndarray
-    overlap: float
-
-    def __call__(self, xy_um: np.ndarray) -> np.ndarray:
-        """Move ``(n, 2)`` points, um."""
-        return _turn(np.asarray(xy_um, dtype=np.float64) - self.centre, self.angle_deg) + self.centre + self.shift
 
 
 def spacing_um(xy_um: np.ndarray) -> float:
@@ -79,17 +54,61 @@ def align_footprints(
     DataError
         If a section has fewer than 3 observations.
     """
-    moving, fixed = (np.asarray(xy, dtype=np.float64) for xy in (moving_um, fixed_um))
-    if min(len(moving), len(fixed)) < 3:
-        msg = f"{len(moving)} and {len(fixed)} observations outline no tissue. Give at least 3 in each section."
-        raise DataError(msg)
+    moving, fixed = _outlined(moving_um, fixed_um)
     coarse = np.arange(-180.0, 180.0, step_deg)
-    angle = _best(moving, fixed, angles=coarse, pitch_um=pitch_um, per_pitch=1).angle_deg
+    angle = _best(_placements(moving, fixed, angles=coarse, pitch_um=pitch_um, per_pitch=1)).angle_deg
     fine = angle + np.arange(-step_deg + fine_deg, step_deg, fine_deg)
-    return _best(moving, fixed, angles=fine, pitch_um=pitch_um, per_pitch=4)
+    return _best(_placements(moving, fixed, angles=fine, pitch_um=pitch_um, per_pitch=4))
 
 
-def _best(moving: np.ndarray, fixed: np.ndarray, *, angles: np.ndarray, pitch_um: float, per_pitch: int) -> Rigid:
+def rival_placements(
+    moving_um: np.ndarray, fixed_um: np.ndarray, *, pitch_um: float, step_deg: float = 5.0, apart_deg: float = 20.0
+) -> list[Rigid]:
+    """Find every angle at which the footprints cover each other better than at the angles around it.
+
+    Parameters
+    ----------
+    moving_um, fixed_um
+        ``(n, 2)`` and ``(m, 2)`` positions, um.
+    pitch_um
+        Distance of neighbouring observations in the sparser section.
+    step_deg
+        Angle step, degrees.
+    apart_deg
+        Angles closer than this count as one; the better is kept.
+
+    Returns
+    -------
+    Motions from `moving_um` to `fixed_um`, those of the largest overlap first; at least one.
+    """
+    moving, fixed = _outlined(moving_um, fixed_um)
+    angles = np.arange(-180.0, 180.0, step_deg)
+    found = _placements(moving, fixed, angles=angles, pitch_um=pitch_um, per_pitch=1)
+    kept: list[Rigid] = []
+    for one in sorted(found, key=lambda r: (-round(r.overlap, 3), abs(r.angle_deg))):
+        if all(abs(turn_between(one, other)) >= apart_deg for other in kept):
+            kept.append(one)
+    return kept
+
+
+def turn_between(one: Rigid, other: Rigid) -> float:
+    """Return by how much `one` turns more than `other`, -180 to 180 degrees."""
+    return (one.angle_deg - other.angle_deg + 180.0) % 360.0 - 180.0
+
+
+def _outlined(*sets: np.ndarray) -> tuple[np.ndarray, ...]:
+    sets = tuple(np.asarray(xy, dtype=np.float64) for xy in sets)
+    if min(map(len, sets)) < 3:
+        numbers = " and ".join(str(len(xy)) for xy in sets)
+        msg = f"{numbers} observations outline no tissue. Give at least 3 in each section."
+        raise DataError(msg)
+    return sets
+
+
+def _placements(
+    moving: np.ndarray, fixed: np.ndarray, *, angles: np.ndarray, pitch_um: float, per_pitch: int
+) -> list[Rigid]:
+    """Find the best shift at each angle."""
     centre = moving.mean(0)
     extent = max(np.ptp(fixed, axis=0).max(), np.ptp(moving, axis=0).max())
     cell = max(pitch_um / per_pitch, extent / _MAX_CELLS)
@@ -105,6 +124,10 @@ def _best(moving: np.ndarray, fixed: np.ndarray, *, angles: np.ndarray, pitch_um
         both = float(joint[row, col])
         overlap = both / (mask.sum() + other.sum() - both)
         found.append(Rigid(float(angle), centre, origin + cells * cell - start, float(overlap)))
+    return found
+
+
+def _best(found: list[Rigid]) -> Rigid:
     best = max(r.overlap for r in found)
     return min((r for r in found if r.overlap >= best - _TIE), key=lambda r: (abs(r.angle_deg), -r.overlap))
 

@@ -7,6 +7,7 @@ from histoscribe.testing._check_deconvolver import DECONVOLVER_CHECKS, check_dec
 from histoscribe.testing._check_encoder import ENCODER_CHECKS, check_encoder
 from histoscribe.testing._check_method import METHOD_CHECKS, check_method
 from histoscribe.testing._check_reader import READER_CHECKS, check_reader
+from histoscribe.testing._check_slide_regressor import SLIDE_REGRESSOR_CHECKS, check_slide_regressor
 from histoscribe.testing._check_writer import WRITER_CHECKS, check_writer
 from histoscribe.testing._composition import PlantedSpots, make_spots
 from histoscribe.testing._feature_sections import FEATURES, make_feature_sections
@@ -29,6 +30,7 @@ __all__ = [
     "FEATURES",
     "METHOD_CHECKS",
     "READER_CHECKS",
+    "SLIDE_REGRESSOR_CHECKS",
     "SYNTHETIC_BULK",
     "SYNTHETIC_DONORS",
     "WRITER_CHECKS",
@@ -41,6 +43,7 @@ __all__ = [
     "check_encoder",
     "check_method",
     "check_reader",
+    "check_slide_regressor",
     "check_writer",
     "make_bulk",
     "make_donors",

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["progress"]
+__all__ = ["listening", "progress"]
+
+#: Told of every bar of this process, in place of a terminal: label, unit, done, total.
+_listeners: list[Callable[[str, str, int, int], None]] = []
+
+
+@contextmanager
+def listening(listener: Callable[[str, str, int, int], None]) -> Iterator[None]:
+    """Tell `listener` (label, unit, done, total) of every bar in the block, which shows none."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 @contextmanager
@@ -27,6 +40,9 @@ def progress(
     show
         True or False to force it; by default only where stderr is a terminal.
     """
+    if _listeners:
+        yield _telling(label, unit, done, total)
+        return
     if not (sys.stderr.isatty() if show is None else show):
         yield lambda n, note="": None
         return
@@ -51,3 +67,13 @@ def progress(
             bar.update(task, rate=rate, **({"description": f"{label}, {note}"} if note else {}))
 
         yield advance
+
+
+def _telling(label: str, unit: str, done: int, total: int) -> Callable[..., None]:
+    def advance(n: int, note: str = "") -> None:
+        nonlocal done
+        done += n
+        _listeners[-1](f"{label}, {note}" if note else label, unit, done, total)
+
+    advance(0)
+    return advance

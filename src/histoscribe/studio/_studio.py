@@ -8,21 +8,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from histoscribe.catalogue.ladder import results_folder
+from histoscribe.core.errors import HistoScribeError
 from histoscribe.core.files import cache_dir, digest
+from histoscribe.studio._bundles import Bundles
 from histoscribe.studio._error import StudioError
+from histoscribe.studio._library import Library
 from histoscribe.studio._limits import Limits
 from histoscribe.studio._pool import Pool
+from histoscribe.studio._records import Records
+from histoscribe.studio._start import Starts
 from histoscribe.studio.items._find import Given, find
 from histoscribe.studio.items._item import Items
+from histoscribe.studio.jobs._jobs import Jobs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["Studio"]
 
+#: Seconds after which boards and catalogue are read without being asked for.
+_WARM_AFTER = 8.0
+
 
 @dataclass(eq=False)
-class Studio:
+class Studio(Starts):
     """Everything behind one server.
 
     Attributes
@@ -49,10 +59,20 @@ class Studio:
         self.items = Items()
         for kind, spec, stack in self.given.items:
             self.items.add(kind, spec, stack)
+        # What was predicted here the last time, on the same items.
+        for path in sorted((self.work / "predictions").glob("*.h5ad")):
+            self.items.add("prediction", str(path))
+        self.taken = set[Path]()
+        stored = self.results if self.results is not None else results_folder()
+        self.records = Records(stored, [*self.given.records, self.work / "results", self.work / "evaluations"])
+        self.library = Library(self.records)
+        self.bundles = Bundles(self.given.bundles)
+        self.jobs = Jobs(waiting=self.limits.jobs_waiting)
         cores = os.cpu_count() or 1
         # Pictures and vectors do not wait for sections that are being read or for tests of thousands of genes.
         self.fast = Pool(min(4, cores + 1), waiting=self.limits.waiting, name="fast")
         self.slow = Pool(2, waiting=64, name="slow")
+        self._closing = threading.Event()
         self._opener: threading.Thread | None = None
 
     @classmethod
@@ -84,9 +104,18 @@ class Studio:
                 self.items.open(item)
             except StudioError:
                 continue  # the item holds what went wrong, and the list shows it
+        # Imports and tables that the first visitor of these pages would wait seconds for; the first picture goes first.
+        if not self._closing.wait(_WARM_AFTER):
+            try:
+                self.records.boards()
+                self.library.view()
+            except HistoScribeError:
+                return  # whoever asks for them is told what is wrong
 
     def close(self) -> None:
         """Close files and threads."""
+        self._closing.set()
+        self.jobs.close()
         self.fast.close()
         self.slow.close()
         self.items.close()

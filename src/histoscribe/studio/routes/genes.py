@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from histoscribe.studio.items._item import Item
     from histoscribe.studio.items._opened import Category, Opened
 
-__all__ = ["category_of", "opened_of", "router"]
+__all__ = ["category_of", "opened_of", "own_layer", "router"]
 
 router = APIRouter(prefix="/api/items/{item}", tags=["numbers"])
 _KIND = "application/octet-stream"
@@ -104,14 +104,18 @@ def category_of(opened: Opened, key: str) -> Category:
     raise StudioError(404, f"there is no category {key[:60]!r}.", where=opened.name, todo=f"Ask for one of: {has}.")
 
 
+def own_layer(item: Item) -> LayerName:
+    """Return the layer that an item holds itself."""
+    return "predicted" if item.kind == "prediction" else "measured"
+
+
 def _etag(opened: Opened, *parts: str) -> str:
     return f'"{digest(*(w.version for w in opened.watched), *parts)}"'
 
 
 def _gene(studio: Studio, item: Item, gene: str, layer: LayerName | None) -> tuple[bytes, dict[str, str]]:
     values, _ = studio.items.values(item)
-    own: LayerName = "measured" if item.kind == "section" else "predicted"
-    name = layer or own
+    name = layer or own_layer(item)
     found = values.column(gene, name, where=item.name).astype("<f4", copy=False)
     known = found[np.isfinite(found)]
     low, q01, q99, high = np.quantile(known, (0, 0.01, 0.99, 1)) if len(known) else (0.0,) * 4

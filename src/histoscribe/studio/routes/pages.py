@@ -14,8 +14,8 @@ __all__ = ["STATIC", "router"]
 
 router = APIRouter(include_in_schema=False)
 STATIC = Path(__file__).parents[1] / "static"
-#: First parts of the page's own addresses.
-_PAGES = ("", "slide", "predict", "jobs", "boards", "papers", "datasets")
+#: First parts of addresses that are none of the page's.
+_NO_PAGES = ("api", "assets")
 #: Names of built files carry a hash of their content.
 _FOREVER = "public, max-age=31536000, immutable"
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>HistoScribe studio</title>
@@ -29,14 +29,15 @@ An installed package brings the page with it.</p>
 
 @router.api_route("/{path:path}", methods=["GET", "HEAD"])
 async def page(path: str) -> Response:
-    """Send a built file, or the start page where the address is one of the page's."""
+    """Send a built file, or the start page, which knows the page's own addresses."""
     found = _file(path)
     if found is not None:
         kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
         keep = _FOREVER if path.startswith("assets/") else "no-cache"
         return FileResponse(found, media_type=kind, headers={"cache-control": keep})
-    if path.split("/", maxsplit=1)[0] not in _PAGES:
-        raise StudioError(404, "there is no such page.", where=f"/{path[:100]}", todo="Start at /.")
+    if path.split("/", maxsplit=1)[0] in _NO_PAGES:
+        todo = "See /api/openapi.json for what there is."
+        raise StudioError(404, "there is nothing at this address.", where=f"/{path[:100]}", todo=todo)
     start = _file("index.html")
     if start is None:
         return HTMLResponse(_NOT_BUILT, headers={"cache-control": "no-store"})

@@ -22,7 +22,7 @@ const Slide = lazy(() => import("./pages/Slide").then((module) => ({ default: mo
 
 type Page = ComponentType<any>;
 
-/** Path to page; a page gets the named parts of its path as props. */
+/** Path to page; a page gets the named parts of its path as props (`key` itself is the library's word). */
 const ROUTES: [string, Page][] = [
   ["/", Home],
   ["/slide/:id", Slide],
@@ -31,9 +31,9 @@ const ROUTES: [string, Page][] = [
   ["/boards", Boards],
   ["/boards/:id", Board],
   ["/papers", Papers],
-  ["/papers/:key", Paper],
+  ["/papers/:key_", Paper],
   ["/datasets", Datasets],
-  ["/datasets/:key", Dataset],
+  ["/datasets/:key_", Dataset],
 ];
 
 function choose(path: string): [Page, Record<string, string>] {

@@ -16,6 +16,8 @@ export interface Column<Row> {
   sort?: (row: Row) => SortValue;
   /** Numbers: aligned right, and the first click sorts from high to low. */
   number?: boolean;
+  /** Small numbers are the better ones: the first click sorts from low to high. */
+  low?: boolean;
   /** The cell that names its row. */
   header?: boolean;
   title?: string;
@@ -41,7 +43,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowClass, start }: 
   const sorted = useMemo(() => sortRows(rows, columns, order), [rows, columns, order]);
 
   const press = (column: Column<Row>) => {
-    const first = column.number ?? false;
+    const first = Boolean(column.number) && !column.low;
     setOrder(order?.key === column.key ? { key: column.key, down: !order.down } : { key: column.key, down: first });
   };
 

@@ -30,7 +30,8 @@ def studio(
     records: Annotated[Path | None, typer.Option(help="Folder of stored runs; default those of the package.")] = None,
 ) -> None:
     """Open a local web application on whatever it is given."""
-    from histoscribe.studio import Studio, serve
+    from histoscribe.studio import Studio, demo_specs, serve
 
-    shown = Studio.of(paths, results=records) if paths else Studio.of([], results=records)
+    given = paths or demo_specs(say=typer.echo)
+    shown = Studio.of(given, results=records, demo=not paths)
     serve(shown, host=host, port=port, token=token, browser=not no_browser, say=typer.echo)

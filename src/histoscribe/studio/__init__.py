@@ -5,5 +5,6 @@ from __future__ import annotations
 from histoscribe.studio._app import create_app
 from histoscribe.studio._serve import serve
 from histoscribe.studio._studio import Studio
+from histoscribe.studio.items._demo import demo_specs
 
-__all__ = ["Studio", "create_app", "serve"]
+__all__ = ["Studio", "create_app", "demo_specs", "serve"]

@@ -29,7 +29,7 @@ __all__ = ["create_app"]
 
 _LOG = logging.getLogger(__name__)
 #: Modules of `routes`, pages last: they answer to what no other route does.
-_ROUTES = ("items", "tiles", "genes", "analysis", "jobs", "boards", "papers", "pages")
+_ROUTES = ("items", "tiles", "genes", "analysis", "exports", "jobs", "boards", "papers", "pages")
 
 
 def create_app(studio: Studio, *, hosts: frozenset[str] | None = LOOPBACK, token: str | None = None) -> FastAPI:

@@ -125,6 +125,8 @@ def _boards(records: Sequence[RunRecord]) -> dict[str, Board | StudyBoard]:
     found: dict[str, Board | StudyBoard] = {}
     suites = [r for r in records if r.benchmark not in studies and r.benchmark not in _NO_BOARD and r.target]
     for board in make_boards([one for r in suites for one in _with_controls(r)]):
+        if not board.rows:
+            continue
         named = board if board.id != _SINGLE else replace(board, heading=_of_single(board.rows[0].record))
         # Of one suite there can be several: other versions, other data.
         key = "evaluation" if board.id == _SINGLE else board.id
@@ -143,8 +145,8 @@ _NO_BOARD = frozenset({"paper-run"})
 def _of_single(record: RunRecord) -> Heading:
     from histoscribe.bench.suite import Heading
 
-    tests = record.split.get("test") or list(record.data)
-    names = ", ".join(str(t.get("name", t)) if isinstance(t, dict) else str(t) for t in tests)
+    # Data of an evaluation are named "test C5", "train C2".
+    names = ", ".join(name.removeprefix("test ") for name in record.data if not name.startswith("train "))
     return Heading(en=f"Evaluation of {record.method} on {names}", zh=f"{record.method} 在 {names} 上的评估")
 
 

@@ -55,7 +55,7 @@ class Starts:
         given = mpp is not None and opened.mpp is None and "mpp" not in options
         return found.spec + (f"{'&' if '?' in found.spec else '?'}mpp={mpp:g}" if given else "")
 
-    def _free(self, folder: str, name: str, suffix: str = "") -> Path:
+    def free(self, folder: str, name: str, suffix: str = "") -> Path:
         """Return a path in a folder of the work that neither a file nor a job in line has taken."""
         stem = re.sub(r"[^\w.-]+", "-", name)[:80]
         names = (stem if n == 1 else f"{stem}-{n}" for n in itertools.count(1))
@@ -67,7 +67,7 @@ class Starts:
     def start_predict(self, *, item: str, bundle: str, mpp: float | None = None, rescale: bool = False) -> Job:
         """Put a prediction in line."""
         spec, path, name = self.readable_spec(item, mpp), self.bundles.path(bundle), self.items.get(item).name
-        out = self._free("predictions", f"{name}-{path.stem}", ".h5ad")
+        out = self.free("predictions", f"{name}-{path.stem}", ".h5ad")
         given = {"spec": spec, "bundle": str(path), "out": str(out), "rescale": "yes" if rescale else "no"}
 
         def finish(result: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Starts:
             what = f"{first.name} and {second.name} are a {first.kind} and a {second.kind}."
             todo = "Choose a prediction and the measured section of its slide."
             raise StudioError(409, what, where="evaluation", todo=todo)
-        out = self._free("evaluations", first.name)
+        out = self.free("evaluations", first.name)
         _, path, _ = parse_spec(first.spec)
         given = {"prediction": path, "spec": second.spec, "out": str(out)}
         title = f"{first.name} / {second.name}"

@@ -76,7 +76,9 @@ class Studio(Starts):
         self._opener: threading.Thread | None = None
 
     @classmethod
-    def of(cls, paths: Sequence[str], *, work: Path | None = None, results: Path | None = None) -> Studio:
+    def of(
+        cls, paths: Sequence[str], *, work: Path | None = None, results: Path | None = None, demo: bool = False
+    ) -> Studio:
         """Look at what was given; see `find` for what that may be.
 
         Parameters
@@ -87,10 +89,12 @@ class Studio(Starts):
             Folder for uploads and results; default one in the user's cache, the same for the same paths.
         results
             Folder of stored runs; default those of the package.
+        demo
+            Say that what is shown is generated.
         """
         given = find(paths)
         name = digest(*(spec for _, spec, _ in given.items), *map(str, given.bundles))
-        return cls(given, work or cache_dir() / "studio" / "work" / name, results=results)
+        return cls(given, work or cache_dir() / "studio" / "work" / name, demo=demo, results=results)
 
     def open_all(self) -> None:
         """Begin to open every item, one after the other, in the background."""

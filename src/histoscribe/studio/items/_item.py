@@ -95,6 +95,11 @@ class Items:
             raise StudioError(404, "there is no such item.", where="items", todo="Ask for one that /api/items lists.")
         return self._items[key]
 
+    def remove(self, item: Item) -> None:
+        """Forget an item."""
+        with self._lock:
+            self._items.pop(item.id, None)
+
     def open(self, item: Item) -> Opened:
         """Return what is shown of an item; the first call reads it, which can take seconds.
 

@@ -164,9 +164,10 @@ class SlideTiles:
     def thumbnail(self, max_px: int) -> bytes:
         """Return the whole slide as JPEG whose longer side is at most `max_px`."""
         key = (self.version, "thumbnail", max_px)
-        return self._cache.get(key, lambda: np.frombuffer(encode(self._small(max_px)), dtype=np.uint8)).tobytes()
+        return self._cache.get(key, lambda: np.frombuffer(encode(self.pixels(max_px)), dtype=np.uint8)).tobytes()
 
-    def _small(self, max_px: int) -> np.ndarray:
+    def pixels(self, max_px: int) -> np.ndarray:
+        """Return the whole slide as ``(h, w, 3)`` uint8 whose longer side is at most `max_px`."""
         if self._preview is not None and (found := self._preview.thumbnail(max_px)) is not None:
             return found
         pixels = self.slide.thumbnail(max_px=max_px)

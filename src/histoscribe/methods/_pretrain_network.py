@@ -52,8 +52,8 @@ class NetworkPretrainer(SlidePretrainer):
     n_tiles
         Tiles drawn from a slide at each step, without replacement; all of a slide that has no more.
     selection
-        Which epoch's weights are kept: ``"validation"``, that of the lowest loss on a fifth of the donors, which are
-        not trained on; ``"smooth-rank"``, that of the highest effective rank of the training slides' vectors, as
+        Which epoch's weights are kept: ``"validation"``, that which does best on a fifth of the donors, which are not
+        trained on; ``"smooth-rank"``, that of the highest effective rank of the training slides' vectors, as
         published; ``"last"``.
     training
         Training options that differ from the method's `defaults`; see `train.Training`.
@@ -103,6 +103,10 @@ class NetworkPretrainer(SlidePretrainer):
     @abstractmethod
     def loss(self, network: torch.nn.Module, batch: SlideBatch) -> torch.Tensor:
         """Return the mean loss over the slides of a batch."""
+
+    def judge(self, network: torch.nn.Module, batch: SlideBatch) -> float:
+        """Score held-out slides, higher is better; default less the loss."""
+        return -float(self.loss(network, batch))
 
     def _fit(self, data: TrainingSlides, *, rng: np.random.Generator) -> None:
         if self.selection not in ("validation", "smooth-rank", "last"):
@@ -154,7 +158,7 @@ class NetworkPretrainer(SlidePretrainer):
         def score() -> float:
             batch = self._drawn(data, slides, drawn)
             if self.selection == "validation":
-                return -float(self.loss(self.network_, batch))
+                return self.judge(self.network_, batch)
             return smooth_rank(torch.cat([self.encode([tiles]) for tiles in batch.tiles]))
 
         return score

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from histoscribe.nn.gated_pool import GatedPool, pre_attention
 
-__all__ = ["ProfileEncoder", "SlideEncoder", "info_nce", "smooth_rank"]
+__all__ = ["ProfileEncoder", "SlideEncoder", "found_first", "info_nce", "smooth_rank"]
 
 
 class SlideEncoder(nn.Module):
@@ -64,6 +64,17 @@ def info_nce(a: torch.Tensor, b: torch.Tensor, temperature: float) -> torch.Tens
     logits = functional.normalize(a, dim=1) @ functional.normalize(b, dim=1).T / temperature  # (n, n)
     own = torch.arange(len(a), device=a.device)
     return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
+
+
+def found_first(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Return how well pairs of ``(n, d)`` vectors find each other: share of others that are less alike, both ways.
+
+    0.5 for chance, 1 where each finds its own first. It ignores how sure the cosines are, of which `info_nce` is full.
+    """
+    cosine = functional.normalize(a, dim=1) @ functional.normalize(b, dim=1).T
+    own = cosine.diagonal()
+    less = (cosine < own[:, None]).float().sum() + (cosine < own[None]).float().sum()
+    return float(less) / (2 * len(a) * (len(a) - 1))
 
 
 def smooth_rank(z: torch.Tensor) -> float:

@@ -10,7 +10,11 @@ __all__ = ["STUDIES", "Entry", "Study"]
 STUDIES = Registry(
     "study",
     {
+        "heart-iss-composition": "histoscribe.bench.studies.heart_iss_composition:HeartIssComposition",
         "her2st-3d-asign-protocol": "histoscribe.bench.studies.her2st_3d_asign:Her2st3dAsign",
+        "her2st-composition-from-histology": "histoscribe.bench.studies.her2st_composition:Her2stComposition",
         "synthetic-bulk": "histoscribe.bench.studies.synthetic_bulk:SyntheticBulk",
+        "synthetic-composition": "histoscribe.bench.studies.synthetic_composition:SyntheticComposition",
+        "synthetic-few-label": "histoscribe.bench.studies.synthetic_few_label:SyntheticFewLabel",
     },
 )

@@ -8,7 +8,7 @@ from torch import nn
 
 from histoscribe.core.card import Card
 from histoscribe.methods._pretrain_network import NetworkPretrainer, SlideBatch
-from histoscribe.methods._slide_encoder import ProfileEncoder, SlideEncoder, info_nce
+from histoscribe.methods._slide_encoder import ProfileEncoder, SlideEncoder, found_first, info_nce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +42,8 @@ class Tangle(NetworkPretrainer):
             "second version as many as there are genes).",
             "Weight decay is what is asked for (released: its argument is dropped, and 0.01 holds).",
             "Warm-up is exactly as many epochs as are asked for (released: one more).",
-            "The epoch is chosen by the loss on donors that were not trained on (released: by the smooth rank of the "
-            "training slides' vectors, `selection='smooth-rank'`).",
+            "The epoch is chosen by how well slides and profiles of donors that were not trained on find each other "
+            "(released: by the smooth rank of the training slides' vectors, `selection='smooth-rank'`).",
             "Genes, their order and their unit are in the model's file (released models do not tell their genes).",
         ),
     )
@@ -83,3 +83,10 @@ class Tangle(NetworkPretrainer):
     def loss(self, network: nn.Module, batch: SlideBatch) -> torch.Tensor:
         """Contrast slides with profiles."""
         return info_nce(self.encode(batch.tiles), network["profile"](batch.y), self.temperature)
+
+    def judge(self, network: nn.Module, batch: SlideBatch) -> float:
+        """Score how well held-out slides and profiles find each other.
+
+        The loss would punish sure cosines more than wrong ones, and stops when slides are told apart by site.
+        """
+        return found_first(self.encode(batch.tiles), network["profile"](batch.y))

@@ -168,8 +168,8 @@ function Viewer({ item }: { item: ItemDetail }) {
         {(error || failed) && (
           <div class="stage-error" data-over>
             <ErrorState
-              error={error ?? { what: t("slide.no_webgl"), where: navigator.userAgent, todo: t("slide.no_webgl_todo") }}
-              {...(error ? { retry } : {})}
+              error={failed || !error ? { what: t("slide.no_webgl"), where: navigator.userAgent, todo: t("slide.no_webgl_todo") } : error}
+              {...(failed ? {} : { retry })}
             />
           </div>
         )}

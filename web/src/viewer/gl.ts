@@ -5,8 +5,8 @@ export interface Program {
   uniforms: Record<string, WebGLUniformLocation | null>;
 }
 
-/** Compile and link; throws with the driver's message, because a shader that fails must not fail silently. */
-export function link(gl: WebGL2RenderingContext, vertex: string, fragment: string): Program {
+/** Hand two shaders to the driver; nothing waits for it here, because software drivers take a second. */
+export function compile(gl: WebGL2RenderingContext, vertex: string, fragment: string): WebGLProgram {
   const program = gl.createProgram();
   for (const [kind, source] of [
     [gl.VERTEX_SHADER, vertex],
@@ -15,17 +15,28 @@ export function link(gl: WebGL2RenderingContext, vertex: string, fragment: strin
     const shader = gl.createShader(kind) as WebGLShader;
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
-    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS) && !gl.isContextLost()) {
-      throw new Error(`shader: ${gl.getShaderInfoLog(shader)}`);
-    }
     gl.attachShader(program, shader);
   }
   gl.linkProgram(program);
+  return program;
+}
+
+/** Wait until the driver is done with a program, without blocking the page where the browser can tell. */
+export async function compiled(gl: WebGL2RenderingContext, program: WebGLProgram): Promise<void> {
+  const parallel = gl.getExtension("KHR_parallel_shader_compile") as { COMPLETION_STATUS_KHR: number } | null;
+  while (parallel && !gl.isContextLost() && !gl.getProgramParameter(program, parallel.COMPLETION_STATUS_KHR)) {
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+}
+
+/** Find a program's uniforms; throws with the driver's message, because a shader that fails must not fail silently. */
+export function linked(gl: WebGL2RenderingContext, program: WebGLProgram): Program {
   if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-    throw new Error(`program: ${gl.getProgramInfoLog(program)}`);
+    const logs = gl.getAttachedShaders(program)?.map((shader) => gl.getShaderInfoLog(shader)) ?? [];
+    throw new Error(`WebGL program: ${[gl.getProgramInfoLog(program), ...logs].join(" ")}`);
   }
   const uniforms: Program["uniforms"] = {};
-  const count = gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS) as number;
+  const count = (gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS) as number | null) ?? 0;
   for (let k = 0; k < count; k++) {
     const name = gl.getActiveUniform(program, k)?.name ?? "";
     uniforms[name] = gl.getUniformLocation(program, name);

@@ -6,7 +6,7 @@
  * The drawing buffer is kept, so that a panel can be drawn in the very frame in which its tissue moves.
  */
 
-import { byteTexture, link, type Program } from "./gl";
+import { byteTexture, compile, compiled, linked, type Program } from "./gl";
 import { MODE, POINT_FRAGMENT, POINT_VERTEX, QUAD_FRAGMENT, QUAD_VERTEX, UNKNOWN } from "./shaders";
 import type { Placement, Rect, Runs } from "./spatial";
 import type { Box, Frame } from "./plane";
@@ -51,30 +51,41 @@ const PIE_FROM = 7;
 const SHARES_WIDTH = 2048;
 
 export class ObservationLayer {
-  private readonly gl: WebGL2RenderingContext;
-  private readonly points: Program;
-  private readonly quads: Program;
+  /** Only marks too large for points need it. */
+  private quads: Program | null = null;
   private readonly multi: MultiDraw | null;
   private readonly largestPoint: number;
   private readonly sets = new Map<string, Uploaded>();
   private readonly textures = new Map<Uint8Array, WebGLTexture>();
 
-  constructor(readonly canvas: HTMLCanvasElement | OffscreenCanvas) {
+  private constructor(
+    readonly canvas: HTMLCanvasElement,
+    private readonly gl: WebGL2RenderingContext,
+    private readonly points: Program,
+  ) {
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    this.multi = gl.getExtension("WEBGL_multi_draw") as MultiDraw | null;
+    this.largestPoint = (gl.getParameter(gl.ALIASED_POINT_SIZE_RANGE) as Float32Array)[1] ?? 64;
+  }
+
+  /** Set a layer up on a canvas; the page goes on while the driver compiles. */
+  static async create(canvas: HTMLCanvasElement): Promise<ObservationLayer> {
     const gl = canvas.getContext("webgl2", { alpha: true, antialias: false, depth: false, preserveDrawingBuffer: true });
     if (!gl) {
       throw new Error("WebGL2 is not available");
     }
-    this.gl = gl as WebGL2RenderingContext;
-    this.points = link(this.gl, POINT_VERTEX, POINT_FRAGMENT);
-    this.quads = link(this.gl, QUAD_VERTEX, QUAD_FRAGMENT);
-    this.multi = this.gl.getExtension("WEBGL_multi_draw") as MultiDraw | null;
-    this.gl.enable(this.gl.BLEND);
-    this.gl.blendFunc(this.gl.ONE, this.gl.ONE_MINUS_SRC_ALPHA);
-    this.largestPoint = (this.gl.getParameter(this.gl.ALIASED_POINT_SIZE_RANGE) as Float32Array)[1] ?? 64;
+    const program = compile(gl, POINT_VERTEX, POINT_FRAGMENT);
+    await compiled(gl, program);
+    return new ObservationLayer(canvas, gl, linked(gl, program));
   }
 
   has(id: string): boolean {
     return this.sets.has(id);
+  }
+
+  placement(id: string): Placement | null {
+    return this.sets.get(id)?.marks.placement ?? null;
   }
 
   /** Upload an item's centres; values and selection start empty. */
@@ -192,7 +203,7 @@ export class ObservationLayer {
     // A mark that stands for a square of cells is drawn as large as that square, or a thinned view would be full of gaps.
     const diameter = Math.max(set.marks.diameter * scale, runs.thinned ? thin : 0);
     const asQuads = diameter + 2 > this.largestPoint;
-    const program = asQuads ? this.quads : this.points;
+    const program = asQuads ? (this.quads ??= linked(this.gl, compile(this.gl, QUAD_VERTEX, QUAD_FRAGMENT))) : this.points;
     this.gl.useProgram(program.program);
     const margin = asQuads ? 0 : Math.ceil(diameter / 2 + 2);
     this.place(program, set, frame, ratio, margin);

@@ -46,9 +46,11 @@ export class Painter {
     this.stop = new AbortController();
     const { signal } = this.stop;
     const withMarks = plans.filter((plan) => plan.item.observations !== null);
-    await Promise.all([...new Set(withMarks.map((plan) => plan.item))].map((item) => this.place(item)));
     const vectors = new Map<string, Vectors>();
-    await Promise.all(withMarks.map((plan) => this.fetch(plan, state, vectors, signal)));
+    await Promise.all([
+      ...[...new Set(withMarks.map((plan) => plan.item))].map((item) => this.place(item)),
+      ...withMarks.map((plan) => this.fetch(plan, state, vectors, signal)),
+    ]);
     if (signal.aborted) {
       return null;
     }
@@ -69,10 +71,10 @@ export class Painter {
   private place(item: ItemDetail): Promise<Placement> {
     let promise = this.placements.get(item.id);
     if (!promise) {
-      promise = centres(item.id).then((xy) => {
+      promise = centres(item.id).then(async (xy) => {
         const placement = new Placement(xy);
         const { size_px, shape } = item.observations as NonNullable<ItemDetail["observations"]>;
-        this.stage.setMarks(item.id, { placement, diameter: size_px, square: shape === "square" });
+        await this.stage.setMarks(item.id, { placement, diameter: size_px, square: shape === "square" });
         this.known.set(item.id, placement);
         return placement;
       });
@@ -118,7 +120,8 @@ export class Painter {
     const { names, colours } = item.composition as NonNullable<ItemDetail["composition"]>;
     const values = await shares(item.id, signal);
     this.compositions.set(item.id, dominant(values, names.length));
-    this.stage.layer.setShares(item.id, values, names.length, paletteOf(colours));
+    await this.place(item);
+    this.stage.layer?.setShares(item.id, values, names.length, paletteOf(colours));
   }
 
   private scene(plan: Plan, state: ViewState, vectors: ReadonlyMap<string, Vectors>): Scene[] {
@@ -128,7 +131,7 @@ export class Painter {
     }
     const slot = `${plan.item.id} ${channel.name}`;
     if (this.held.get(slot) !== channel.holds) {
-      this.stage.layer.setValues(plan.item.id, channel.name, channel.values());
+      this.stage.layer?.setValues(plan.item.id, channel.name, channel.values());
       this.held.set(slot, channel.holds);
     }
     return [{ panel: plan.panel, set: plan.item.id, channel: channel.name, look: channel.look, from: plan.from, to: plan.to }];

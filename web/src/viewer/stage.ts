@@ -28,11 +28,15 @@ interface Panel {
   drawn: string;
 }
 
+/** Room around the observations in the first view, share of their extent. */
+const HOME_ROOM = 0.06;
 /** How long after the last movement the full number of observations is drawn, ms. */
 const SETTLE_MS = 140;
 
 export class Stage {
-  readonly layer: ObservationLayer;
+  /** There once the driver has compiled its shaders; tissue does not wait for it. */
+  layer: ObservationLayer | null = null;
+  readonly ready: Promise<ObservationLayer>;
   private readonly panels = new Map<string, Panel>();
   private scenes: readonly Scene[] = [];
   private leader = "";
@@ -54,7 +58,15 @@ export class Stage {
     readonly root: HTMLElement,
     canvas: HTMLCanvasElement,
   ) {
-    this.layer = new ObservationLayer(canvas);
+    // A moment later: the first tiles are asked for before the GPU is started.
+    this.ready = new Promise<void>((resolve) => setTimeout(resolve)).then(() => ObservationLayer.create(canvas));
+    this.ready.then(
+      (layer) => {
+        this.layer = layer;
+        this.redraw();
+      },
+      () => undefined, // who waits for it says so
+    );
     this.watcher = new ResizeObserver(() => {
       if (this.untouched) {
         requestAnimationFrame(() => this.home(true));
@@ -115,9 +127,14 @@ export class Stage {
     clearTimeout(this.settle);
   }
 
-  setMarks(id: string, marks: Marks): void {
-    if (!this.layer.has(id)) {
-      this.layer.add(id, marks);
+  /** Upload an item's places, once. */
+  async setMarks(id: string, marks: Marks): Promise<void> {
+    const layer = await this.ready;
+    if (!layer.has(id)) {
+      layer.add(id, marks);
+      if (this.untouched && this.panels.get(this.leader)?.item.id === id) {
+        this.home(true);
+      }
     }
   }
 
@@ -191,12 +208,24 @@ export class Stage {
     this.redraw();
   }
 
+  /** Show where the observations are; a slide without any is shown whole. */
   home(immediately = false): void {
     this.untouched = true;
-    const viewer = this.panels.get(this.leader)?.viewer;
-    if (viewer?.isOpen()) {
-      viewer.viewport.goHome(immediately);
+    const panel = this.panels.get(this.leader);
+    if (!panel?.viewer.isOpen()) {
+      return;
     }
+    const { viewer, item } = panel;
+    const placement = this.layer?.placement(item.id);
+    if (!placement?.n) {
+      viewer.viewport.goHome(immediately);
+      return;
+    }
+    const { x0, y0, x1, y1 } = placement.extent;
+    const room = HOME_ROOM * Math.max(x1 - x0, y1 - y0) + (item.observations?.size_px ?? 0);
+    const unit = 1 / item.width_px;
+    const [width, height] = [(x1 - x0 + 2 * room) * unit, (y1 - y0 + 2 * room) * unit];
+    viewer.viewport.fitBounds(new OpenSeadragon.Rect((x0 - room) * unit, (y0 - room) * unit, width, height), immediately);
   }
 
   private touch(): void {
@@ -234,6 +263,9 @@ export class Stage {
   /** The observations of all panels at `ratio` device px per CSS px, on a canvas of its own. */
   snapshot(ratio: number): HTMLCanvasElement {
     const copy = document.createElement("canvas");
+    if (!this.layer) {
+      return copy;
+    }
     this.layer.resize(this.root.clientWidth, this.root.clientHeight, ratio);
     for (const key of this.panels.keys()) {
       this.drawPanel(key, ratio, 1);
@@ -310,7 +342,7 @@ export class Stage {
   private paint(key: string): void {
     const frame = this.frame(key);
     const panel = this.panels.get(key);
-    if (!frame || !panel) {
+    if (!frame || !panel || !this.layer) {
       return;
     }
     const ratio = window.devicePixelRatio || 1;
@@ -328,7 +360,7 @@ export class Stage {
 
   private drawPanel(key: string, ratio: number, thin: number): void {
     const frame = this.frame(key);
-    if (!frame) {
+    if (!frame || !this.layer) {
       return;
     }
     this.layer.clear(frame.box, ratio);

@@ -55,7 +55,7 @@ export function useSelected(handle: StageHandle | null, item: ItemDetail, state:
     let current = true;
     const choose = (chosen: Uint32Array | null) => {
       if (current) {
-        handle.stage.layer.setChosen(item.id, chosen);
+        handle.stage.layer?.setChosen(item.id, chosen);
         handle.stage.redraw();
         setIndices(chosen);
       }

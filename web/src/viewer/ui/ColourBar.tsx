@@ -1,7 +1,7 @@
 /** The legend of a scale: the map, round ticks, the unit, and arrows where values lie beyond its ends. */
 
 import { t } from "../../i18n";
-import { cssGradient } from "../colourmaps";
+import { colourAt, cssGradient } from "../colourmaps";
 import type { Scale } from "../looks";
 import { position, short, ticks } from "../values";
 
@@ -14,13 +14,11 @@ export function ColourBar({ scale, title }: { scale: Scale; title: string }) {
   });
   return (
     <figure class="colour-bar" aria-label={t("slide.legend", { title, low: short(span.low), high: short(span.high), unit: scale.unit })}>
-      <figcaption>
-        <span class="colour-bar-title">{title}</span> <span class="colour-bar-unit">{scale.unit}</span>
-      </figcaption>
+      <figcaption>{title}</figcaption>
       <div class="colour-bar-row" aria-hidden="true">
-        <span class={`end below ${scale.below ? "" : "flat"}`} style={{ background: cssGradient(scale.map).slice(0) }} />
+        {scale.below && <span class="end below" style={{ color: colourAt(scale.map, 0) }} />}
         <span class="ramp" style={{ background: cssGradient(scale.map) }} />
-        <span class={`end above ${scale.above ? "" : "flat"}`} />
+        {scale.above && <span class="end above" style={{ color: colourAt(scale.map, 1) }} />}
       </div>
       <div class="colour-bar-ticks" aria-hidden="true">
         {marks.map((value) => (
@@ -29,6 +27,11 @@ export function ColourBar({ scale, title }: { scale: Scale; title: string }) {
           </span>
         ))}
       </div>
+      {scale.unit && (
+        <div class="colour-bar-unit" aria-hidden="true">
+          {scale.unit}
+        </div>
+      )}
     </figure>
   );
 }

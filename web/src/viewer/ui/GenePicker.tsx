@@ -27,19 +27,22 @@ export function genePage(item: string, index: number): Promise<Page> {
   return page;
 }
 
+/** Pages looked through for where a gene stands; one beyond them steps from the start of the list. */
+const PAGES_SEARCHED = 5;
+
 /** The gene `by` places after `name` in the server's order, around the ends. */
 export async function neighbour(item: string, name: string | null, by: number): Promise<string | null> {
   const first = await genePage(item, 0);
   if (first.total === 0) {
     return null;
   }
-  const count = Math.ceil(first.total / STEP_PAGE);
+  const count = Math.min(PAGES_SEARCHED, Math.ceil(first.total / STEP_PAGE));
   let at = -1;
-  for (let k = 0; k < count && at < 0; k++) {
+  for (let k = 0; name !== null && k < count && at < 0; k++) {
     const found = (await genePage(item, k)).genes.findIndex((gene) => gene.name === name);
     at = found < 0 ? -1 : k * STEP_PAGE + found;
   }
-  const next = (at + by + first.total) % first.total;
+  const next = at < 0 ? (by > 0 ? 0 : first.total - 1) : (at + by + first.total) % first.total;
   return (await genePage(item, Math.floor(next / STEP_PAGE))).genes[next % STEP_PAGE]?.name ?? null;
 }
 

@@ -19,6 +19,9 @@ export function useSections(item: ItemDetail): Item[] {
   return kin.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
 }
 
+/** One array for all: a new one each time would plan, and draw, each time. */
+const NONE: ItemDetail[] = [];
+
 /** Their details, asked for only when they are fanned out. */
 export function useDetails(sections: readonly Item[], wanted: boolean): ItemDetail[] {
   const [details, setDetails] = useState<ItemDetail[]>([]);
@@ -36,7 +39,7 @@ export function useDetails(sections: readonly Item[], wanted: boolean): ItemDeta
     });
     return () => stop.abort();
   }, [ids, wanted]);
-  return wanted ? details : [];
+  return wanted ? details : NONE;
 }
 
 /** Go to another section and keep gene, panels and colours; the place stays only where sections share a frame. */

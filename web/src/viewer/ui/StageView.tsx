@@ -52,14 +52,9 @@ export function StageView({ item, plans, state, painted, tool, polygon, onReady,
     if (!element || !surface) {
       return undefined;
     }
-    let made: StageHandle;
-    try {
-      const stage = new Stage(element, surface);
-      made = { stage, painter: new Painter(stage), outline: new OutlineTool(stage) };
-    } catch {
-      onFailed();
-      return undefined;
-    }
+    const stage = new Stage(element, surface);
+    stage.ready.catch(onFailed);
+    const made: StageHandle = { stage, painter: new Painter(stage), outline: new OutlineTool(stage) };
     made.outline.onDraft = setDraft;
     made.stage.onView = () => {
       tick.set(tick.get() + 1);

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPOSITION",
     "EXPRESSION",
+    "FAMILIES",
     "HISTOLOGY",
     "PRETRAINING",
     "SLIDE_LEVEL",
@@ -133,6 +134,7 @@ PRETRAINING = Registry(
 SLIDE_LEVEL = Registry(
     "slide-level",
     {
+        "cluster-ridge": "histoscribe.methods.slide_level.cluster_ridge:ClusterRidge",
         "direct-abmil": "histoscribe.methods.slide_level.direct_abmil:DirectAbmil",
         "direct-tile": "histoscribe.methods.slide_level.direct_tile:DirectTile",
         "knn": "histoscribe.methods.slide_level.knn:Knn",
@@ -146,10 +148,14 @@ VOLUME = Registry(
     {
         "kernel-transfer": "histoscribe.methods.volume.kernel_transfer:KernelTransfer",
         "section-mean": "histoscribe.methods.volume.section_mean:SectionMean",
+        "stack-scribe": "histoscribe.methods.volume.stack_scribe:StackScribe",
         "training-mean": "histoscribe.methods.volume.training_mean:TrainingMean",
         "z-interpolation": "histoscribe.methods.volume.z_interpolation:ZInterpolation",
     },
 )
+
+#: Every family of methods by its name, in the order in which a user meets them.
+FAMILIES = {r.kind: r for r in (EXPRESSION, HISTOLOGY, COMPOSITION, VOLUME, SLIDE_LEVEL, PRETRAINING)}
 
 
 def __getattr__(name: str) -> Any:

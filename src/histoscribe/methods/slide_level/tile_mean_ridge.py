@@ -26,8 +26,8 @@ class TileMeanRidge(SlideRegressor):
 
     Attributes
     ----------
-    strength_
-        Ridge strength as a multiple of the mean tile's mean squared length over slides.
+    strengths_
+        ``(1,)`` ridge strength as a multiple of the mean tile's mean squared length over slides; infinite: no signal.
     """
 
     card: ClassVar[Card] = Card(
@@ -37,13 +37,14 @@ class TileMeanRidge(SlideRegressor):
         deviations=("The paper's patch-level model with a ridge penalty and its exact solution.",),
     )
 
-    strength_: float
+    strengths_: np.ndarray
 
     def _fit(self, data: TrainingSlides, *, rng: np.random.Generator) -> None:
         del rng  # nothing random
         scores, self.axes_ = profile_axes(data.y)
-        (weights,), intercept, (self.strength_,) = fit_ridge([data.means()], scores, data.groups)
-        self.weights_, self.intercept_ = weights.astype(np.float32), intercept.astype(np.float32)
+        found = fit_ridge([data.means()], scores, data.groups)
+        self.strengths_, self.intercept_ = found.strengths, found.intercept.astype(np.float32)
+        self.weights_ = found.weights[0].astype(np.float32)
 
     def _predict(self, x: np.ndarray) -> np.ndarray:
         return (x.mean(0, dtype=np.float64).astype(np.float32) @ self.weights_ + self.intercept_) @ self.axes_
@@ -53,8 +54,14 @@ class TileMeanRidge(SlideRegressor):
 
     def state(self) -> dict[str, np.ndarray]:
         """Return weights and intercept on the profiles' axes, and the axes."""
-        return {"axes": self.axes_, "intercept": self.intercept_, "weights": self.weights_}
+        return {
+            "axes": self.axes_,
+            "intercept": self.intercept_,
+            "strengths": self.strengths_,
+            "weights": self.weights_,
+        }
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Restore what `state` returned."""
         self.axes_, self.intercept_, self.weights_ = state["axes"], state["intercept"], state["weights"]
+        self.strengths_ = state["strengths"]

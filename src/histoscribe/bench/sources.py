@@ -24,6 +24,7 @@ __all__ = ["SOURCES", "Source", "check_data", "check_expected", "read_sections"]
 SOURCES = Registry(
     "source",
     {
+        "planted-spots": "histoscribe.testing:make_spots",
         "synthetic-bulk": "histoscribe.testing:SYNTHETIC_BULK",
         "synthetic-donors": "histoscribe.testing:SYNTHETIC_DONORS",
     },

@@ -16,7 +16,7 @@ from histoscribe.core.errors import DataError, GeneError
 from histoscribe.methods._cell_reference import Reference, match_genes, tidy_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from histoscribe.core.card import Card
     from histoscribe.core.section import Section
@@ -92,6 +92,8 @@ class Deconvolver(ABC):
     uses_layers: ClassVar[bool] = False
     has_uncertainty: ClassVar[bool] = False
     max_genes: int = 1000
+    #: Called with stage and proportions after each step of the reported fit, where the method has steps; for studies.
+    watch_: Callable[[str, np.ndarray], None] | None = None
 
     def params(self) -> dict[str, Any]:
         """Return the arguments of `__init__`, as JSON values."""

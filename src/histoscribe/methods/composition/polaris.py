@@ -11,6 +11,8 @@ from histoscribe.methods._composition import Composed, Deconvolver, Mixture
 from histoscribe.methods._held_out import facts_of, held_out_loglik
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.random import Generator
 
 __all__ = ["Polaris"]
@@ -68,18 +70,28 @@ class Polaris(Deconvolver):
         arguments = (mixture.counts, mixture.reference.profiles, mixture.reference.dispersion)
         # One seed for both fits: the same counts are held out.
         seed = int(rng.integers(2**31))
-        without = fit_mixture(*arguments, gene_factors=self.gene_factors)
+        layered = mixture.layers is not None and len(mixture.layer_names) > 1
+        without = fit_mixture(*arguments, gene_factors=self.gene_factors, watch=self._watch(only_composition=layered))
         plain = facts_of(without) | {"n_layers": len(mixture.layer_names)} | self._held_out(mixture, seed)
-        if mixture.layers is None or len(mixture.layer_names) < 2:
+        if not layered:
             return Composed(without.proportions, without.sd, plain, without.gene_factors)
         scale = layer_scale(mixture.counts, without, mixture.layers, mixture.reference.dispersion)
         options = {"layers": mixture.layers, "layer_sd": scale if self.layer_sd is None else self.layer_sd}
-        fit = fit_mixture(*arguments, **options, variety=without.variety, gene_factors=self.gene_factors)
+        fit = fit_mixture(
+            *arguments, **options, variety=without.variety, gene_factors=self.gene_factors, watch=self._watch()
+        )
         facts = facts_of(fit) | {"n_layers": len(mixture.layer_names), "layer_sd": options["layer_sd"]}
         facts |= self._held_out(mixture, seed, **options)
         change = float(np.sqrt(((fit.proportions - without.proportions) ** 2).mean()))
         facts["without_layers"] = plain | {"proportions_rms_change": change}
         return Composed(fit.proportions, fit.sd, facts, fit.gene_factors, fit.layer_factors)
+
+    def _watch(self, *, only_composition: bool = False) -> Callable[[str, np.ndarray], None] | None:
+        """Return what watches a fit; of the fit without layers only the stage that the one with layers shares."""
+        watch = self.watch_
+        if watch is None or not only_composition:
+            return watch
+        return lambda stage, p: watch(stage, p) if stage == "composition" else None
 
     def _held_out(self, mixture: Mixture, seed: int, **options: Any) -> dict[str, float]:
         if self.held_out <= 0:

@@ -51,7 +51,7 @@ class Stereoscope(Deconvolver):
         from histoscribe.methods._nb_mixture import fit_mixture
 
         arguments = (mixture.reference.profiles, mixture.reference.dispersion)
-        fit = fit_mixture(mixture.counts, *arguments, noise=True, gene_factors=self.gene_factors)
+        fit = fit_mixture(mixture.counts, *arguments, noise=True, gene_factors=self.gene_factors, watch=self.watch_)
         facts = facts_of(fit) | {"noise_share": float(fit.noise.mean())}
         if self.held_out > 0:
             facts["heldout_loglik"] = held_out_loglik(

@@ -11,6 +11,7 @@ STUDIES = Registry(
     "study",
     {
         "heart-iss-composition": "histoscribe.bench.studies.heart_iss_composition:HeartIssComposition",
+        "her2st-3d": "histoscribe.bench.studies.her2st_3d:Her2st3d",
         "her2st-3d-asign-protocol": "histoscribe.bench.studies.her2st_3d_asign:Her2st3dAsign",
         "her2st-composition-from-histology": "histoscribe.bench.studies.her2st_composition:Her2stComposition",
         "synthetic-bulk": "histoscribe.bench.studies.synthetic_bulk:SyntheticBulk",

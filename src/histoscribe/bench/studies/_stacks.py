@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from histoscribe.align import align_footprints
+from histoscribe.align import align_stack
 from histoscribe.core.records import RunRecord
 from histoscribe.core.stack import Stack
+from histoscribe.core.target import Target, panel_counts
 from histoscribe.io import read
-from histoscribe.metrics import METRICS, Context
+from histoscribe.metrics import METRICS, Context, interval_coverage, reliability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
     from histoscribe.bench.studies._study import Entry, Study
     from histoscribe.core.section import Section
 
-__all__ = ["HER2ST_FILES", "HER2ST_FROM", "aligned", "by_donor", "her2st_stacks", "score_planes", "study_record"]
+__all__ = [
+    "HER2ST_FILES",
+    "HER2ST_FROM",
+    "aligned",
+    "by_donor",
+    "ceilings",
+    "coverage_note",
+    "her2st_stacks",
+    "score_planes",
+    "study_record",
+]
 
 HER2ST_FILES = ("her2st/data/ST-cnts/*.tsv*", "her2st/data/ST-spotfiles/*_selection.tsv")
 HER2ST_FROM = "Get Zenodo 4751624 (Andersson et al. 2021): histoscribe data get her2st."
@@ -44,13 +55,10 @@ def her2st_stacks(root: Path) -> dict[str, Stack]:
 
 
 def aligned(sections: Sequence[Section], *, step_um: float) -> Stack:
-    """Lay sections on the first one by their outlines; depths are `step_um` apart."""
-    first = sections[0]
-    xy = [first.xy_um]
-    for section in sections[1:]:
-        move = align_footprints(section.xy_um, first.xy_um, pitch_um=float(first.pitch_um or 0))
-        xy.append(move(section.xy_um))
-    return Stack(tuple(sections), tuple(xy), np.arange(len(sections)) * step_um)
+    """Align sections by their outlines alone, as an unmeasured section would be; depths are `step_um` apart."""
+    depths = np.arange(len(sections)) * step_um
+    stack, _ = align_stack([s.blind() for s in sections], z_um=depths, genes="never")
+    return Stack(tuple(sections), stack.xy_um, depths)
 
 
 def score_planes(
@@ -76,8 +84,37 @@ def score_planes(
         for name in metrics:
             score = METRICS.get(name)(y, np.asarray(table.X), context)
             row[name] = float(score.values.mean()) if constant_counts else score.mean
+        if "lower" in table.layers:
+            low, high = (np.asarray(table.layers[k]) for k in ("lower", "upper"))
+            row["coverage_90"] = float(interval_coverage(y, low, high).mean())
         rows.append(row)
     return rows
+
+
+def coverage_note(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say how often 90 % intervals hold the measured value, where the method gives them."""
+    found = [row["coverage_90"] for row in rows if "coverage_90" in row]
+    if not found:
+        return []
+    return [
+        f"90 % intervals hold {100 * np.mean(found):.1f} % of the measured values (mean over {len(found)} sections)"
+    ]
+
+
+def ceilings(
+    root: Path, rows: Sequence[Mapping[str, Any]], panels: Mapping[str, Sequence[str]], target: Target
+) -> dict[str, float]:
+    """Return what a noise-free prediction of the scored sections of HER2+ would score, mean over donors."""
+    found = [
+        {"donor": r["donor"], "pcc_gene": _ceiling(root, r["section"], tuple(panels[r["donor"]]), target)} for r in rows
+    ]
+    return {"pcc_gene": float(np.mean([d["pcc_gene"] for d in by_donor(found, ["pcc_gene"]).values()]))}
+
+
+@lru_cache
+def _ceiling(root: Path, name: str, genes: tuple[str, ...], target: Target) -> float:
+    section = next(s for stack in her2st_stacks(root).values() for s in stack.sections if s.name == name)
+    return float(np.sqrt(reliability(panel_counts(section, genes), section.depth, target=target)).mean())
 
 
 def by_donor(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -68,6 +68,7 @@ class Her2st3dAsign(Study):
         Entry("kernel, 1 pitch", "kernel-transfer", {"sigma_pitch": 1.0}, control=True),
         Entry("kernel, 2 pitches", "kernel-transfer", {"sigma_pitch": 2.0}, control=True),
         Entry("kernel, 4 pitches", "kernel-transfer", {"sigma_pitch": 4.0}, control=True),
+        Entry("stack-scribe", "stack-scribe"),
     )
     files: ClassVar[tuple[str, ...]] = HER2ST_FILES
     how_to_get: ClassVar[str] = HER2ST_FROM

@@ -27,7 +27,7 @@ def tissue(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory):
-    """Folder with ``flat.png``, ``flat.jpg``, ``slide.tif`` (JPEG tiles, pyramid), ``section.h5ad`` and ``prediction.h5ad``."""
+    """Folder with ``flat.png``, ``flat.jpg``, ``slide.tif`` (JPEG tiles), ``section.h5ad`` and ``prediction.h5ad``."""
     folder = tmp_path_factory.mktemp("studio")
     image = Image.fromarray(tissue())
     image.save(folder / "flat.png")
@@ -65,11 +65,10 @@ def _prediction(folder, section: AnnData) -> AnnData:
     table.var["trusted"] = [True, False, False]
     table.var["depth_partial_pcc_gene"] = [0.5, 0.2, -0.1]
     table.var["depth_partial_pcc_gene_lower"] = [0.3, -0.1, -0.4]
-    table.uns["histoscribe"] = {
-        **{"kind": "prediction", "unit": "ln(1 + counts per 10000)", "method": "ridge", "encoder": "colour"},
-        **{"mpp": MPP, "step_um": STEP_PX * MPP, "spot_um": SPOT_UM, "slide": str(folder / "slide.tif")},
-        **{"section": "s1", "donor": "d1", "level": 0.8, "calibration_unit": "donor", "n_units": 4},
-    }
+    about = {"kind": "prediction", "unit": "ln(1 + counts per 10000)", "method": "ridge", "encoder": "colour"}
+    about |= {"mpp": MPP, "step_um": STEP_PX * MPP, "spot_um": SPOT_UM, "slide": str(folder / "slide.tif")}
+    about |= {"section": "s1", "donor": "d1", "level": 0.8, "calibration_unit": "donor", "n_units": 4}
+    table.uns["histoscribe"] = about
     return table
 
 

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from histoscribe.studio._app import create_app
-from histoscribe.studio._serve import serve
-from histoscribe.studio._studio import Studio
-from histoscribe.studio.items._demo import demo_specs
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from histoscribe.studio._app import create_app
+    from histoscribe.studio._serve import serve
+    from histoscribe.studio._studio import Studio
+    from histoscribe.studio.items._demo import demo_specs
 
 __all__ = ["Studio", "create_app", "demo_specs", "serve"]
+
+_WHERE = {"Studio": "_studio", "create_app": "_app", "demo_specs": "items._demo", "serve": "_serve"}
+
+
+def __getattr__(name: str) -> Any:
+    # Late, because a job's process imports this package without any need of the server.
+    if name not in _WHERE:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -43,7 +43,15 @@ def create_app(studio: Studio, *, hosts: frozenset[str] | None = LOOPBACK, token
         Names by which it may be called; None for any, which needs a token.
     token
         Secret that every request must bring, or None.
+
+    Raises
+    ------
+    ValueError
+        If it would answer to any name without a token.
     """
+    if hosts is None and not token:
+        msg = "a studio that answers to any name needs a token. Give token=, or the names in hosts=."
+        raise ValueError(msg)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

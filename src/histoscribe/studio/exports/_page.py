@@ -52,8 +52,8 @@ def html_page(view: View) -> bytes:
         ],
     }
     script = files("histoscribe.studio.exports").joinpath("view.js").read_text(encoding="utf-8")
-    # "</" would end the element that holds the data.
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("</", "<\\/")
+    # Neither the end of the element that holds the data nor the begin of a comment or script within.
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     environment = Environment(
         loader=PackageLoader("histoscribe.studio.exports", "."), autoescape=True, undefined=StrictUndefined
     )

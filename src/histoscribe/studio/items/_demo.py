@@ -34,7 +34,8 @@ def demo_specs(say: Callable[[str], None] = print) -> list[str]:
         say("making SYNTHETIC tissue, counts and a prediction (once; some seconds)")
         _make(folder)
     name = "name=synthetic&donor=synthetic-4&species=synthetic"
-    return [f"visium:{section}?image={section / 'image.ome.tif'}&{name}", str(prediction), str(bundle)]
+    shown = f"{prediction}?name=synthetic-prediction"
+    return [f"visium:{section}?image={section / 'image.ome.tif'}&{name}", shown, str(bundle)]
 
 
 def _make(folder: Path) -> None:

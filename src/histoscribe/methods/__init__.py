@@ -135,8 +135,10 @@ SLIDE_LEVEL = Registry(
     "slide-level",
     {
         "cluster-ridge": "histoscribe.methods.slide_level.cluster_ridge:ClusterRidge",
+        "contrastive": "histoscribe.methods.slide_level.contrastive:Contrastive",
         "direct-abmil": "histoscribe.methods.slide_level.direct_abmil:DirectAbmil",
         "direct-tile": "histoscribe.methods.slide_level.direct_tile:DirectTile",
+        "he2rna-topk": "histoscribe.methods.slide_level.he2rna_topk:He2rnaTopk",
         "knn": "histoscribe.methods.slide_level.knn:Knn",
         "mean": "histoscribe.methods.slide_level.mean:TrainingMean",
         "tile-mean-ridge": "histoscribe.methods.slide_level.tile_mean_ridge:TileMeanRidge",

@@ -29,7 +29,8 @@ class SlideNetwork(SlideRegressor):
     The network gives the leading scores of the profiles (`profile_axes`), each in its own standard deviation; its loss
     is the mean squared error of standardised genes, so a head of `rank` outputs stands for one of 20,530.
 
-    An author writes `build`, and where they differ `loss` and `after`.
+    An author writes `build`, and where they differ `aim` (what the outputs are), `loss`, `score` (what stops the
+    training), `settle` (what is chosen on the donors that stopped it) and `finish` (what is kept of the slides).
 
     Parameters
     ----------
@@ -84,19 +85,46 @@ class SlideNetwork(SlideRegressor):
         error = (network(x, mask) - target) ** 2
         return (error * torch.as_tensor(self.share_, device=x.device)).sum(1).mean()
 
-    def _fit(self, data: TrainingSlides, *, rng: np.random.Generator) -> None:
-        scores, axes = profile_axes(data.y, most=self.rank)
+    def aim(self, y: np.ndarray) -> np.ndarray:
+        """Return ``(m, r)`` float32 targets of the network; set `axes_`, which maps them to genes, and `share_`."""
+        scores, axes = profile_axes(y, most=self.rank)
         sd = np.sqrt((scores**2).mean(0))
-        target = (scores / sd).astype(np.float32)
         self.axes_ = (axes * sd[:, None]).astype(np.float32)
-        self.share_ = (sd**2 / data.y.shape[1]).astype(np.float32)
+        self.share_ = (sd**2 / y.shape[1]).astype(np.float32)
+        return (scores / sd).astype(np.float32)
+
+    def score(self, data: TrainingSlides, target: np.ndarray, rows: np.ndarray, validation: np.ndarray) -> float:
+        """Return how well slides of other donors are predicted, higher is better; all of their tiles are seen."""
+        del rows
+        device = next(self.network_.parameters()).device
+        lost = 0.0
+        for i in range(0, len(validation), self.options.batch):
+            chosen = validation[i : i + self.options.batch]
+            x, mask = padded([data.tiles(j) for j in chosen])
+            goal = torch.from_numpy(target[chosen]).to(device)
+            lost += float(self.loss(self.network_, x.to(device), mask.to(device), goal)) * len(chosen)
+        return -lost / len(validation)
+
+    def settle(self, data: TrainingSlides, target: np.ndarray, rows: np.ndarray, validation: np.ndarray) -> None:
+        """Choose what is chosen after training; nothing by default."""
+
+    def finish(self, data: TrainingSlides, target: np.ndarray) -> None:
+        """Keep what prediction needs of the training slides; nothing by default."""
+
+    def _fit(self, data: TrainingSlides, *, rng: np.random.Generator) -> None:
+        target = self.aim(data.y)
         held = hold_out_donors(data.groups, rng=rng)
         options, seed = self.options, int(rng.integers(2**31))
-        self.epochs_ = self._train(data, target, np.flatnonzero(~held), np.flatnonzero(held), options, seed=seed)
+        rows, validation = np.flatnonzero(~held), np.flatnonzero(held)
+        self.epochs_ = self._train(data, target, rows, validation, options, seed=seed)
+        with torch.no_grad():
+            self.settle(data, target, rows, validation)
         if options.refit and held.any():
             again = options.but({"epochs": self.epochs_, "patience": 0})
             self._train(data, target, np.arange(len(data)), np.arange(0), again, seed=seed)
         self.network_.cpu().eval()
+        with torch.no_grad():
+            self.finish(data, target)
 
     def _train(
         self,
@@ -118,7 +146,7 @@ class SlideNetwork(SlideRegressor):
             return self.loss(self.network_, *batch_of(batch)), len(batch[0])
 
         def score() -> float:
-            return -float(np.mean([self._error(data, target, i, device) for i in validation]))
+            return self.score(data, target, rows, validation)
 
         scored = score if len(validation) else None
         return train(self.network_, batches, loss, options, score=scored, seed=seed, label=self.card.name).epochs
@@ -137,13 +165,6 @@ class SlideNetwork(SlideRegressor):
             return x.to(device), mask.to(device), torch.from_numpy(target[chosen]).to(device)
 
         return batches, batch_of
-
-    def _error(self, data: TrainingSlides, target: np.ndarray, i: int, device: torch.device) -> float:
-        """Return a validation slide's loss, all of its tiles seen."""
-        x, mask = padded([data.tiles(i)])
-        return float(
-            self.loss(self.network_, x.to(device), mask.to(device), torch.from_numpy(target[i : i + 1]).to(device))
-        )
 
     def _predict(self, x: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -165,7 +186,7 @@ class SlideNetwork(SlideRegressor):
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Restore what `state` returned."""
         self.axes_, self.share_, self.epochs_ = state["axes"], state["share"], int(state["epochs"][0])
-        self.network_ = self.build(len(self.scale_["centre"]), len(self.axes_))
+        self.network_ = self.build(len(self.scale_["centre"]), len(self.share_))
         weights = {
             k.removeprefix("network."): torch.from_numpy(v) for k, v in state.items() if k.startswith("network.")
         }

@@ -7,11 +7,12 @@ import { num, t } from "../i18n";
 import { Link } from "../router";
 import { useTitle } from "../title";
 import type { ItemDetail } from "../types";
+import { forgetGenes, neighbour } from "../viewer/genes";
 import { saveFigure } from "../viewer/saveFigure";
 import { plansOf } from "../viewer/plans";
 import type { Tool } from "../viewer/tool";
 import { ExportDialog } from "../viewer/ui/ExportDialog";
-import { GenePicker, neighbour, useGene } from "../viewer/ui/GenePicker";
+import { GenePicker, useGene } from "../viewer/ui/GenePicker";
 import { GroupsPanel, PartsLegend } from "../viewer/ui/GroupsPanel";
 import { OpacityControl, ScalePanel } from "../viewer/ui/ScalePanel";
 import { goTo, SectionStepper, useDetails, useSections } from "../viewer/ui/Sections";
@@ -24,9 +25,17 @@ import { useScene, useSelected } from "../viewer/useScene";
 import { useView } from "../viewer/useView";
 import "../viewer/viewer.css";
 
+const AGAIN_MS = 2_000;
+
 export function Slide({ id }: { id: string }) {
   const { data, error, loading, reload } = useApi<ItemDetail>(`items/${part(id)}`);
   useTitle(data?.name ?? t("slide.title"));
+  useEffect(forgetGenes, [data]);
+  useEffect(() => {
+    // A prediction of this slide may still be opening: its layers join when it is there.
+    const timer = data?.opening_others ? setTimeout(reload, AGAIN_MS) : 0;
+    return () => clearTimeout(timer);
+  }, [data]);
   if (error) {
     return (
       <div class="page">
@@ -105,7 +114,7 @@ function Viewer({ item }: { item: ItemDetail }) {
         )}
         {state.by.kind === "gene" && layer && (
           <Part title={t("slide.colours")}>
-            <ScalePanel state={state} layer={layer} vectors={painted?.vectors.get(plans[0]?.item.id ?? "") ?? {}} onChange={change} />
+            <ScalePanel state={state} layer={layer} vectors={painted?.reference ?? {}} several={plans.length > 1} onChange={change} />
           </Part>
         )}
         {item.observations && <OpacityControl opacity={state.opacity} onOpacity={(opacity) => change({ opacity })} />}

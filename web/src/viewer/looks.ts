@@ -19,15 +19,20 @@ export interface Scale {
   above: boolean;
 }
 
-/** The scale of one layer. Residuals are symmetric about 0; measured and predicted can share one range. */
-export function scaleOf(state: ViewState, layer: LayerName, vectors: Vectors): Scale | null {
+/**
+ * The scale of one layer. Residuals are symmetric about 0.
+ *
+ * Where panels share their range, it is the `reference` item's: its measured values for measured and predicted ones.
+ */
+export function scaleOf(state: ViewState, layer: LayerName, vectors: Vectors, reference: Vectors): Scale | null {
   const own = vectors[layer];
   if (!own) {
     return null;
   }
   const residual = layer === "residual";
   const common = layer === "measured" || layer === "predicted";
-  const source = common && state.shared ? (vectors.measured ?? own) : own;
+  const shared = (common ? reference.measured : undefined) ?? reference[layer] ?? own;
+  const source = state.shared ? shared : own;
   // A range that was set by hand is meant for expression, not for residuals or interval widths.
   const rule = common ? state.range : { ...state.range, mode: "auto" as const };
   const span = spanOf(source, rule, residual);

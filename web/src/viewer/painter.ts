@@ -1,7 +1,7 @@
 /** Brings the arrays that a view needs onto the stage, and tells the page when they are there. */
 
-import { ApiError } from "../api";
 import type { ItemDetail, LayerName } from "../types";
+import { geneInfo } from "./genes";
 import { centres, codes, geneValues, shares } from "./data";
 import type { Look } from "./layer";
 import { categoryLook, codeValues, dominant, paletteOf, scaleOf, valueLook, type Vectors } from "./looks";
@@ -22,6 +22,8 @@ export interface Plan {
 export interface Painted {
   gene: string | null;
   vectors: ReadonlyMap<string, Vectors>;
+  /** Values of the item whose page this is: where ranges are shared, they are its. */
+  reference: Vectors;
   /** Codes by item and category key. */
   codes: ReadonlyMap<string, Uint16Array>;
   /** Dominant part of the composition, by item. */
@@ -38,7 +40,10 @@ export class Painter {
   private readonly held = new Map<string, string>();
   private stop = new AbortController();
 
-  constructor(private readonly stage: Stage) {}
+  constructor(
+    private readonly stage: Stage,
+    private readonly owner: string,
+  ) {}
 
   /** Fetch what is missing, then swap everything at once: no panel shows one gene under another's legend. */
   async fill(plans: readonly Plan[], state: ViewState): Promise<Painted | null> {
@@ -54,10 +59,12 @@ export class Painter {
     if (signal.aborted) {
       return null;
     }
-    this.stage.setScenes(withMarks.flatMap((plan) => this.scene(plan, state, vectors)));
+    const reference = vectors.get(this.owner) ?? {};
+    this.stage.setScenes(withMarks.flatMap((plan) => this.scene(plan, state, { vectors, reference })));
     return {
       gene: state.gene,
       vectors,
+      reference,
       codes: this.codes,
       compositions: this.compositions,
       placements: this.known,
@@ -91,15 +98,11 @@ export class Painter {
       await this.codesOf(item, by.key, signal);
     } else if (by.kind === "composition" && item.composition && !this.compositions.has(item.id)) {
       await this.loadComposition(item, signal);
-    } else if (by.kind === "gene" && gene && layer && item.layers.some((known) => known.name === layer)) {
-      const values = await geneValues(item.id, gene, layer, signal).catch((err) => {
-        // Not every gene is in every layer: its panel then says so.
-        if (err instanceof ApiError && err.status === 404) {
-          return null;
-        }
-        throw err;
-      });
-      if (values) {
+    } else if (by.kind === "gene" && gene && layer) {
+      // Not every gene is in every layer: such a panel says so.
+      const info = await geneInfo(item.id, gene);
+      if (info?.layers.includes(layer)) {
+        const values = await geneValues(item.id, gene, layer, signal);
         into.set(item.id, { ...into.get(item.id), [layer]: values });
       }
     }
@@ -124,8 +127,8 @@ export class Painter {
     this.stage.layer?.setShares(item.id, values, names.length, paletteOf(colours));
   }
 
-  private scene(plan: Plan, state: ViewState, vectors: ReadonlyMap<string, Vectors>): Scene[] {
-    const channel = this.channel(plan, state, vectors.get(plan.item.id) ?? {});
+  private scene(plan: Plan, state: ViewState, painted: Pick<Painted, "vectors" | "reference">): Scene[] {
+    const channel = this.channel(plan, state, painted);
     if (!channel) {
       return [];
     }
@@ -137,7 +140,7 @@ export class Painter {
     return [{ panel: plan.panel, set: plan.item.id, channel: channel.name, look: channel.look, from: plan.from, to: plan.to }];
   }
 
-  private channel(plan: Plan, state: ViewState, vectors: Vectors): Channel | null {
+  private channel(plan: Plan, state: ViewState, painted: Pick<Painted, "vectors" | "reference">): Channel | null {
     const { item, layer } = plan;
     const { by } = state;
     if (by.kind === "category") {
@@ -153,8 +156,9 @@ export class Painter {
         ? { name: "parts", holds: "", values: () => found, look: categoryLook(state, item.composition.colours, true) }
         : null;
     }
+    const vectors = painted.vectors.get(item.id) ?? {};
     const values = layer ? vectors[layer] : undefined;
-    const scale = layer && scaleOf(state, layer, vectors);
+    const scale = layer && scaleOf(state, layer, vectors, painted.reference);
     return by.kind === "gene" && values && scale
       ? { name: layer, holds: `${state.gene}`, values: () => values.data, look: valueLook(state, scale) }
       : null;

@@ -52,7 +52,7 @@ function partOf(plan: Plan, stage: Stage, state: ViewState, painted: Painted): F
     return [{ ...base, title: item.name, values: null, look: null, legend: { ...item.composition, title: "" } }];
   } else if (by.kind === "gene" && layer) {
     const vectors = painted.vectors.get(item.id) ?? {};
-    const scale = scaleOf(state, layer, vectors);
+    const scale = scaleOf(state, layer, vectors, painted.reference);
     const name = t(`slide.layer_${layer}`);
     const title = state.mode === "sections" ? `${item.name} · ${name}` : name;
     if (scale) {

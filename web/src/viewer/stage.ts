@@ -9,7 +9,7 @@ import OpenSeadragon from "openseadragon";
 import type { ItemDetail } from "../types";
 import { ObservationLayer, type Look, type Marks } from "./layer";
 import { tileSource } from "./levels";
-import { holds, type Box, type Frame, type View } from "./plane";
+import { holds, type Box, type Frame, type Point, type View } from "./plane";
 
 /** One drawing over one panel; `from` and `to` are shares of the panel's width, for the swipe divider. */
 export interface Scene {
@@ -132,8 +132,10 @@ export class Stage {
     const layer = await this.ready;
     if (!layer.has(id)) {
       layer.add(id, marks);
-      if (this.untouched && this.panels.get(this.leader)?.item.id === id) {
+      if (this.untouched) {
         this.home(true);
+      } else {
+        this.moved(this.leader);
       }
     }
   }
@@ -194,12 +196,12 @@ export class Stage {
   /** Show a view, in all linked panels. */
   show(view: View, animate = false): void {
     const panel = this.panels.get(this.leader);
+    this.touch();
     if (!panel?.viewer.isOpen()) {
       this.pendingView = view;
       return;
     }
     this.pendingView = null;
-    this.touch();
     const { viewport } = panel.viewer;
     const width = panel.item.width_px;
     viewport.zoomTo((view.scale * width) / this.boxOf(panel).width, undefined, !animate);
@@ -326,17 +328,18 @@ export class Stage {
     const same = leader.item.id === follower.item.id || leader.item.stack !== null;
     const x = (frame.box.x + frame.box.width / 2 - frame.offset[0]) / frame.scale;
     const y = (frame.box.y + frame.box.height / 2 - frame.offset[1]) / frame.scale;
-    // Sections of one stack share a frame; others are laid centre on centre.
-    const [fx, fy] = same
-      ? [x / ratio, y / ratio]
-      : [
-          follower.item.width_px / 2 + (x - leader.item.width_px / 2) / ratio,
-          follower.item.height_px / 2 + (y - leader.item.height_px / 2) / ratio,
-        ];
+    // Sections of one stack share a frame; others are laid middle on middle.
+    const [from, onto] = same ? [[0, 0], [0, 0]] as const : [this.middle(leader), this.middle(follower)];
+    const [fx, fy] = [onto[0] + (x - from[0]) / ratio, onto[1] + (y - from[1]) / ratio];
     const { viewport } = follower.viewer;
     const width = follower.item.width_px;
     viewport.zoomTo((frame.scale * ratio * width) / this.boxOf(follower).width, undefined, true);
     viewport.panTo(new OpenSeadragon.Point(fx / width, fy / width), true);
+  }
+
+  /** Middle of an item's observations, level-0 px; of its slide where it has none. */
+  private middle({ item }: Panel): Point {
+    return this.layer?.placement(item.id)?.origin ?? [item.width_px / 2, item.height_px / 2];
   }
 
   private paint(key: string): void {

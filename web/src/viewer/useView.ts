@@ -1,6 +1,6 @@
 /** The view's state as a hook: read from the address once, written back to it a moment after each change. */
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { lang, useLang } from "../i18n";
 import { setQuery } from "../router";
 import type { ItemDetail } from "../types";
@@ -47,7 +47,8 @@ export function useView(item: ItemDetail): ViewHandle {
       clearTimeout(timer.current);
     };
   }, [item]);
-  return { state, change, noteView };
+  const complete = useMemo(() => (state.layers.length ? state : { ...state, layers: defaultLayers(item) }), [item, state]);
+  return { state: complete, change, noteView };
 }
 
 /** Bring a state within what the item has. */
@@ -63,5 +64,5 @@ function fit(item: ItemDetail, state: ViewState): ViewState {
     const first = item.categories[0];
     by = has.length ? { kind: "gene" } : item.composition ? { kind: "composition" } : first ? { kind: "category", key: first.key } : { kind: "none" };
   }
-  return { ...state, by, layers: layers.length ? layers : defaultLayers(item) };
+  return { ...state, by, layers };
 }

@@ -88,7 +88,11 @@ export function spanOf(values: Values, rule: RangeRule, symmetric: boolean): Spa
   if (!Number.isFinite(low) || !Number.isFinite(high)) {
     return { low: 0, high: 1 };
   }
-  return high > low ? { low, high } : { low, high: low + 1 };
+  // The same value everywhere, but for rounding: from 0 to it, so that the legend says what it is.
+  if (high - low <= 1e-5 * Math.max(Math.abs(low), Math.abs(high))) {
+    return { low: Math.min(0, low), high: Math.max(0, high) || 1 };
+  }
+  return { low, high };
 }
 
 /** Share of the way from low to high, before clamping; logarithmic in 1 + (value - low), so that 0 counts are fine. */

@@ -61,7 +61,7 @@ export const slide = {
   "slide.quantiles": { en: "Range by quantiles", zh: "按分位数设定范围" },
   "slide.by_hand": { en: "by hand", zh: "手动" },
   "slide.log": { en: "Logarithmic colours", zh: "对数色标" },
-  "slide.shared": { en: "Same range for measured and predicted", zh: "实测与预测使用相同范围" },
+  "slide.shared": { en: "Same range in all panels", zh: "各面板使用相同范围" },
   "slide.map": { en: "Colour map", zh: "色图" },
   "slide.opacity": { en: "Opacity", zh: "不透明度" },
   "slide.legend": { en: "{title}: colours from {low} to {high} {unit}", zh: "{title}：颜色范围 {low} 至 {high} {unit}" },

@@ -1,67 +1,29 @@
 /** Which gene: search with completion, step by step, and whether its prediction can be trusted. */
 
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { get, part } from "../../api";
 import { Combobox } from "../../components/Combobox";
 import { Icon } from "../../components/Icon";
 import { t } from "../../i18n";
 import type { Gene, Trust } from "../../types";
+import { geneInfo, searchGenes, type GeneInfo } from "../genes";
 
-interface Page {
-  total: number;
-  genes: Gene[];
-}
-
-const STEP_PAGE = 200;
-const pages = new Map<string, Promise<Page>>();
-
-/** A page of the item's genes in the server's order (trusted first); asked for once. */
-export function genePage(item: string, index: number): Promise<Page> {
-  const key = `${item} ${index}`;
-  let page = pages.get(key);
-  if (!page) {
-    page = get<Page>(`items/${part(item)}/genes`, { offset: index * STEP_PAGE, limit: STEP_PAGE });
-    page.catch(() => pages.delete(key));
-    pages.set(key, page);
-  }
-  return page;
-}
-
-/** Pages looked through for where a gene stands; one beyond them steps from the start of the list. */
-const PAGES_SEARCHED = 5;
-
-/** The gene `by` places after `name` in the server's order, around the ends. */
-export async function neighbour(item: string, name: string | null, by: number): Promise<string | null> {
-  const first = await genePage(item, 0);
-  if (first.total === 0) {
-    return null;
-  }
-  const count = Math.min(PAGES_SEARCHED, Math.ceil(first.total / STEP_PAGE));
-  let at = -1;
-  for (let k = 0; name !== null && k < count && at < 0; k++) {
-    const found = (await genePage(item, k)).genes.findIndex((gene) => gene.name === name);
-    at = found < 0 ? -1 : k * STEP_PAGE + found;
-  }
-  const next = at < 0 ? (by > 0 ? 0 : first.total - 1) : (at + by + first.total) % first.total;
-  return (await genePage(item, Math.floor(next / STEP_PAGE))).genes[next % STEP_PAGE]?.name ?? null;
-}
-
-/** What the server says about one gene; null while it is asked or where the item does not have it. */
-export function useGene(item: string, name: string | null): Gene | null {
-  const [gene, setGene] = useState<Gene | null>(null);
+/** What the server says about one gene; undefined while it is asked, null where the item does not have it. */
+export function useGene(item: string, name: string | null): GeneInfo | null | undefined {
+  const [found, setFound] = useState<{ key: string; gene: GeneInfo | null } | null>(null);
+  const key = `${item} ${name}`;
   useEffect(() => {
-    if (name === null) {
-      setGene(null);
-      return undefined;
+    let current = true;
+    if (name !== null) {
+      geneInfo(item, name).then(
+        (gene) => current && setFound({ key, gene }),
+        () => undefined, // the values' own request says what is wrong
+      );
     }
-    const stop = new AbortController();
-    get<Page>(`items/${part(item)}/genes`, { query: name, limit: 1 }, stop.signal).then(
-      (page) => setGene(page.genes.find((one) => one.name === name) ?? null),
-      () => undefined, // the values' own request says what is wrong
-    );
-    return () => stop.abort();
+    return () => {
+      current = false;
+    };
   }, [item, name]);
-  return gene?.name === name ? gene : null;
+  return found?.key === key ? found.gene : undefined;
 }
 
 export function TrustFlag({ trust, brief = false }: { trust: Trust | null; brief?: boolean }) {
@@ -80,15 +42,14 @@ export function TrustFlag({ trust, brief = false }: { trust: Trust | null; brief
 interface Props {
   item: string;
   gene: string | null;
-  about: Gene | null;
+  about: GeneInfo | null | undefined;
   onGene: (name: string) => void;
   onStep: (by: number) => void;
 }
 
 export function GenePicker({ item, gene, about, onGene, onStep }: Props) {
   const load = useCallback(
-    async (query: string, signal: AbortSignal) =>
-      (await get<Page>(`items/${part(item)}/genes`, { query, limit: 50 }, signal)).genes,
+    async (query: string, signal: AbortSignal): Promise<Gene[]> => (await searchGenes(item, query, 50, signal)).genes,
     [item],
   );
   const chosen = gene === null ? null : (about ?? { name: gene, mean: 0, trust: null, reason: null });
@@ -117,6 +78,11 @@ export function GenePicker({ item, gene, about, onGene, onStep }: Props) {
           <Icon name="right" />
         </button>
       </div>
+      {about === null && gene !== null && (
+        <p class="hint" role="status">
+          {t("slide.gene_nowhere", { gene })} {t("slide.gene_nowhere_todo")}
+        </p>
+      )}
       {about?.trust && (
         <div class="trust" role="status">
           <TrustFlag trust={about.trust} />

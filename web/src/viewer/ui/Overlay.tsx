@@ -40,7 +40,12 @@ export function Overlay({ stage, tick, panels, owner, draft, polygon, hover, cro
         const { box } = frame;
         return (
           <svg key={key} x={box.x} y={box.y} width={box.width} height={box.height} viewBox={`${box.x} ${box.y} ${box.width} ${box.height}`}>
-            {polygon && item === owner && <polygon class="outline" points={path(frame, polygon)} />}
+            {polygon && item === owner && (
+              <>
+                <polygon class="outline under" points={path(frame, polygon)} />
+                <polygon class="outline" points={path(frame, polygon)} />
+              </>
+            )}
             {draft?.panel === key && <DraftLine frame={frame} draft={draft} />}
             {hover?.item === item && <Ring frame={frame} hover={hover} />}
             {cross && stage.leading === key && (
@@ -62,6 +67,7 @@ function DraftLine({ frame, draft }: { frame: Frame; draft: Draft }) {
   const [x, y] = toStage(frame, draft.points[0] as Point);
   return (
     <>
+      <polyline class="outline under" points={path(frame, points)} />
       <polyline class="outline draft" points={path(frame, points)} />
       <circle class="corner" cx={x} cy={y} r="4" />
     </>

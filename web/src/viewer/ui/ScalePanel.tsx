@@ -11,13 +11,14 @@ interface Props {
   state: ViewState;
   layer: LayerName;
   vectors: Vectors;
+  /** Whether there is more than one panel to share a range. */
+  several: boolean;
   onChange: (change: Partial<ViewState>) => void;
 }
 
-export function ScalePanel({ state, layer, vectors, onChange }: Props) {
+export function ScalePanel({ state, layer, vectors, several, onChange }: Props) {
   const values = vectors[layer];
-  const scale = scaleOf(state, layer, vectors);
-  const both = vectors.measured && vectors.predicted;
+  const scale = scaleOf(state, layer, vectors, vectors);
   const own = layer === "residual" || layer === "uncertainty";
   return (
     <div class="scale-panel">
@@ -33,7 +34,7 @@ export function ScalePanel({ state, layer, vectors, onChange }: Props) {
           />
           {t("slide.log")}
         </label>
-        {both && (
+        {several && (
           <label class="check">
             <input type="checkbox" checked={state.shared} onChange={(event) => onChange({ shared: event.currentTarget.checked })} />
             {t("slide.shared")}

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../../i18n";
 import { store } from "../../store";
 import type { ItemDetail } from "../../types";
-import { scaleOf, type Vectors } from "../looks";
+import { scaleOf } from "../looks";
 import { Painter, type Painted, type Plan } from "../painter";
 import { toSlide, type Point, type View } from "../plane";
 import { Stage } from "../stage";
@@ -54,7 +54,7 @@ export function StageView({ item, plans, state, painted, tool, polygon, onReady,
     }
     const stage = new Stage(element, surface);
     stage.ready.catch(onFailed);
-    const made: StageHandle = { stage, painter: new Painter(stage), outline: new OutlineTool(stage) };
+    const made: StageHandle = { stage, painter: new Painter(stage, item.id), outline: new OutlineTool(stage) };
     made.outline.onDraft = setDraft;
     made.stage.onView = () => {
       tick.set(tick.get() + 1);
@@ -93,7 +93,7 @@ export function StageView({ item, plans, state, painted, tool, polygon, onReady,
           <div class="panel" key={key}>
             {handle && <PanelHost stage={handle.stage} panel={key} item={shown} />}
             {own.map((plan, k) => (
-              <PanelHead key={k} plan={plan} state={state} vectors={painted?.vectors.get(shown.id) ?? {}} several={panels.length > 1 && state.mode === "sections"} far={k > 0} loaded={painted?.gene === state.gene} />
+              <PanelHead key={k} plan={plan} state={state} painted={painted} several={panels.length > 1 && state.mode === "sections"} far={k > 0} loaded={painted?.gene === state.gene} />
             ))}
             {handle && <ScaleBarView stage={handle.stage} tick={tick} panel={key} mpp={shown.mpp} />}
           </div>
@@ -135,7 +135,7 @@ function PanelHost({ stage, panel, item }: { stage: Stage; panel: string; item: 
 interface HeadProps {
   plan: Plan;
   state: ViewState;
-  vectors: Vectors;
+  painted: Painted | null;
   /** Panels are sections: their names tell them apart. */
   several: boolean;
   /** The right side of a swipe. */
@@ -143,9 +143,10 @@ interface HeadProps {
   loaded: boolean;
 }
 
-function PanelHead({ plan, state, vectors, several, far, loaded }: HeadProps) {
+function PanelHead({ plan, state, painted, several, far, loaded }: HeadProps) {
   const { layer, item } = plan;
-  const scale = layer && state.by.kind === "gene" ? scaleOf(state, layer, vectors) : null;
+  const vectors = painted?.vectors.get(item.id) ?? {};
+  const scale = layer && state.by.kind === "gene" ? scaleOf(state, layer, vectors, painted?.reference ?? {}) : null;
   const name = layer ? t(`slide.layer_${layer}`) : "";
   const title = several ? [item.name, name].filter(Boolean).join(" · ") : name;
   const missing = layer && state.gene && loaded && !vectors[layer];

@@ -63,6 +63,17 @@ def test_folder_is_read_in_order_and_in_part(tmp_path):
     assert [b.name for b in read_bags(tmp_path, only={"c"})] == ["c"]
 
 
+def test_a_table_says_whose_slide_it_is_and_stands_above_names(tmp_path):
+    store(tmp_path / "f")
+    store(tmp_path / "f", "b")
+    (tmp_path / "about.tsv").write_text(f"slide\tsite\n{NAME}\tlab 2\n")
+    found = {b.name: (b.donor, b.site) for b in read_bags(tmp_path / "f", about=tmp_path / "about.tsv")}
+    assert found == {NAME: ("TCGA-A1-A0SB", "lab 2"), "b": ("b", "")}
+    (tmp_path / "about.csv").write_text("slide,x\nb,1\n")
+    with pytest.raises(DataError, match="has columns x"):
+        read_bags(tmp_path / "f", about=tmp_path / "about.csv")
+
+
 def test_what_is_no_bag_is_refused_in_one_line(tmp_path):
     with pytest.raises(DataError, match="holds no file of features"):
         read_bags(tmp_path)

@@ -35,6 +35,7 @@ GROUPS = {
     "bench": "bench:bench",
     "encoders": "encoders:encoders",
     "methods": "methods:methods",
+    "slide-level": "slide_level:slide_level",
 }
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from histoscribe.core.bag import Bag
 from histoscribe.core.errors import DataError, ScaleError
 from histoscribe.core.progress import progress
 from histoscribe.io._barcode import Barcode
-from histoscribe.io._files import existing
+from histoscribe.io._files import existing, reading
 from histoscribe.io._tile_files import TileFile, nominal_um, read_tile_file, side_px
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def read_bags(
     folder: Path | str,
     *,
     only: Container[str] | None = None,
+    about: Path | str | None = None,
     encoder: str | None = None,
     mpp: float | None = None,
     max_tiles: int | None = None,
@@ -97,14 +99,18 @@ def read_bags(
         E.g. TRIDENT's ``features_<encoder>`` or CLAM's ``h5_files``.
     only
         Names of the slides to read; default all.
+    about
+        Table of text whose first column names slides, with a column `donor`, `site` or both, which stand above what
+        files and names say. Slides that it does not name keep theirs.
     encoder, mpp, max_tiles, seed
         As `read_bag`. A thousand slides of 10,000 tiles and 1,024 features are 41 GB; with ``max_tiles=2000``, 8 GB.
 
     Raises
     ------
     DataError
-        If there is no such file, or two are of one slide.
+        If there is no such file, two are of one slide, or `about` is no such table.
     """
+    told = {} if about is None else _read_about(about)
     folder = existing(folder, what="folder of features", remedy="Check the path.")
     paths = sorted(p for p in folder.iterdir() if p.suffix in _ENDINGS) if folder.is_dir() else [folder]
     if not paths:
@@ -119,9 +125,22 @@ def read_bags(
     bags = []
     with progress("read features", len(chosen), unit="slides", show=show) as advance:
         for path in chosen:
-            bags.append(read_bag(path, encoder=encoder, mpp=mpp, max_tiles=max_tiles, seed=seed))
+            known = told.get(slide_name(path), {})
+            bags.append(read_bag(path, **known, encoder=encoder, mpp=mpp, max_tiles=max_tiles, seed=seed))
             advance(1)
     return bags
+
+
+def _read_about(path: Path | str) -> dict[str, dict[str, str]]:
+    path = existing(path, what="table of slides", remedy="Check the path.")
+    with reading(path, what="table of slides"):
+        table = pd.read_csv(path, sep=None, engine="python", index_col=0, dtype=str, keep_default_na=False)
+    columns = [c for c in ("donor", "site") if c in table]
+    if not columns or table.index.has_duplicates:
+        what = "names a slide twice" if columns else f"has columns {', '.join(table.columns) or 'none'}"
+        msg = f"table of slides {path} {what}. Name each slide once in the first column; give donor, site or both."
+        raise DataError(msg)
+    return {str(name): dict(row) for name, row in table[columns].to_dict(orient="index").items()}
 
 
 def _read_pt(path: Path) -> TileFile:

@@ -108,10 +108,10 @@ def test_markers_of_a_selection_find_the_planted_gene(client, ids):
     assert best["p_adjusted"] < 1e-3
 
 
-@pytest.mark.parametrize(("indices", "status"), [([0], 422), (list(range(24)), 422), ([0, 1, 2, 99], 422)])
-def test_a_selection_that_cannot_be_compared_is_told(client, ids, indices, status):
+@pytest.mark.parametrize("indices", [[], [0], list(range(24)), [0, 1, 2, 99]])
+def test_a_selection_that_cannot_be_compared_is_told(client, ids, indices):
     answer = client.post(f"/api/items/{ids['section']}/markers", json={"indices": indices})
-    assert_told(answer, status)
+    assert_told(answer, 409)
 
 
 @pytest.mark.parametrize("genes", [1, 3])

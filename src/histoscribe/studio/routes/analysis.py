@@ -96,11 +96,11 @@ async def summary(
 
 
 def selected(opened: Opened, indices: list[int]) -> np.ndarray:
-    """Return a selection as ``(n,)`` bool, or raise status 422 where it names what is not there."""
+    """Return a selection as ``(n,)`` bool, or raise status 409 where it names what is not there."""
     found = np.asarray(indices, dtype=np.int64)
     if len(found) and found.max() >= opened.n:
         what = f"the selection names observation {int(found.max())}, but there are {opened.n}."
-        raise StudioError(422, what, where=opened.name, todo="Select again: the item was opened anew.")
+        raise StudioError(409, what, where=opened.name, todo="Select again: the item was opened anew.")
     inside = np.zeros(opened.n, dtype=bool)
     inside[found] = True
     return inside
@@ -116,7 +116,7 @@ def _markers(studio: Studio, item: Item, selection: Selection) -> MarkersOut:
     inside = selected(opened, selection.indices)
     if min(inside.sum(), (~inside).sum()) < MIN_SIDE:
         what = f"{int(inside.sum())} of {opened.n} observations are selected; a test needs {MIN_SIDE} on either side."
-        raise StudioError(422, what, where=opened.name, todo="Select more, or fewer.")
+        raise StudioError(409, what, where=opened.name, todo="Select more, or fewer.")
     layer = values.layer(selection.layer or own_layer(item), where=opened.name)
     # By mean, so that whatever the time does not suffice for is what is hardly expressed.
     genes = [values.genes[i] for i in np.argsort(-np.nan_to_num(values.means), kind="stable")]

@@ -39,10 +39,11 @@ _GENES, _MOST_GENES = 12, 100
 #: Observations in one HTML file or archive: beyond, a browser takes minutes to open it.
 _MOST_OBSERVATIONS = 300_000
 _Gene = Annotated[str, Field(max_length=200)]
+_SCHEMAS = {"csv": {"type": "string"}, "html": {"type": "string"}, "geojson": {"type": "object"}}
 _DOWNLOAD: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A file.",
-        "content": {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind, _ in _KINDS.values()},
+        "content": {kind.partition(";")[0]: {"schema": _SCHEMAS.get(what, {})} for what, (kind, _) in _KINDS.items()},
     }
 }
 

@@ -23,9 +23,8 @@ router = APIRouter(prefix="/api/items/{item}", tags=["pictures"])
 _Place = Annotated[int, Path(ge=0, le=1_000_000)]
 
 
-@router.api_route(
-    "/tile/{level}/{column}/{row}", methods=["GET", "HEAD"], response_class=Response, responses=JPEG | ERRORS
-)
+@router.head("/tile/{level}/{column}/{row}", include_in_schema=False)
+@router.get("/tile/{level}/{column}/{row}", response_class=Response, responses=JPEG | ERRORS)
 async def tile(
     request: Request,
     item: NamedItem,
@@ -50,7 +49,8 @@ async def tile(
     return cached(data, "image/jpeg", etag)
 
 
-@router.api_route("/thumbnail", methods=["GET", "HEAD"], response_class=Response, responses=JPEG | ERRORS)
+@router.head("/thumbnail", include_in_schema=False)
+@router.get("/thumbnail", response_class=Response, responses=JPEG | ERRORS)
 async def thumbnail(
     request: Request, item: NamedItem, studio: TheStudio, max_px: Annotated[int, Query(ge=16, le=2048)] = 512
 ) -> Response:

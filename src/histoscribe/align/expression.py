@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.spatial import cKDTree
 
 from histoscribe.core import keys
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from histoscribe.align.transform import Transform
     from histoscribe.core.section import Section
 
@@ -18,6 +21,8 @@ __all__ = ["SharedExpression"]
 
 #: Genes compared, at most: those whose maps are the least noise in both sections.
 _GENES = 100
+#: Genes that are looked at for that, at most.
+_CANDIDATES = 2000
 #: A gene must be seen in this share of the observations of both sections.
 _SEEN = 0.1
 #: Observations used of each section, at most.
@@ -47,25 +52,27 @@ class SharedExpression:
 
     @classmethod
     def of(cls, moving: Section, fixed: Section, *, pitch_um: float) -> SharedExpression | None:
-        """Choose the genes, or return None where a section is unmeasured or fewer than 5 genes are fit.
+        """Choose the genes, or return None where a section has neither counts nor X, or fewer than 5 genes are fit.
+
+        Counts are log-normalised to 10,000; X of a section without counts is taken as it is.
 
         Genes are ranked by the correlation of an observation with the mean of its four neighbours, in the section
         where that is lower: no placement plays a part in the choice.
         """
-        if not (moving.measured and fixed.measured):
+        if not all(s.measured or (s.table.n_vars and s.table.X is not None) for s in (moving, fixed)):
             return None
-        genes = moving.table.var_names.intersection(fixed.table.var_names, sort=False)
+        genes = _seen(moving, fixed)
+        if len(genes) < _FEW_GENES:
+            return None
         values, places, worth = [], [], []
         for section in (moving, fixed):
             rows = np.linspace(0, section.n_obs - 1, min(section.n_obs, _OBSERVATIONS)).astype(int)
-            table = section.table[rows, genes]
-            counts = np.asarray(table.layers[keys.COUNTS].todense(), dtype=np.float32)
-            depth = np.maximum(section.depth[rows], 1.0)[:, None]
-            values.append(_standard(np.log1p(counts / depth * 1e4)))
+            level = _levels(section, rows, genes)
+            values.append(_standard(level))
             places.append(section.xy_um[rows])
             near = cKDTree(places[-1]).query(places[-1], k=5)[1][:, 1:]
             around = _standard(values[-1][near].mean(1))
-            worth.append(np.where((counts > 0).mean(0) >= _SEEN, (values[-1] * around).mean(0), -1.0))
+            worth.append((values[-1] * around).mean(0))
         lower = np.minimum(*worth)
         chosen = np.argsort(-lower, kind="stable")[:_GENES]
         chosen = chosen[lower[chosen] > 0]
@@ -89,6 +96,30 @@ class SharedExpression:
             _correlation(self.fixed, weight.T.tocsr(), self.moving),
         )
         return float(np.mean(both))
+
+
+def _seen(*sections: Section) -> pd.Index:
+    """Return the shared genes that are seen in enough observations of every section, the most seen first."""
+    genes = sections[0].table.var_names
+    for section in sections[1:]:
+        genes = genes.intersection(section.table.var_names, sort=False)
+    least = np.full(len(genes), np.inf)
+    for section in sections:
+        stored = section.table.layers[keys.COUNTS] if section.measured else section.table.X
+        seen = np.asarray((stored > 0).mean(0)).ravel()
+        least = np.minimum(least, seen[section.table.var_names.get_indexer(genes)])
+    chosen = np.argsort(-least, kind="stable")[:_CANDIDATES]
+    return genes[chosen[least[chosen] >= _SEEN]]
+
+
+def _levels(section: Section, rows: np.ndarray, genes: pd.Index) -> np.ndarray:
+    """Return ``(n, g)`` float32 log-normalised expression."""
+    table = section.table[rows, genes]
+    stored = table.layers[keys.COUNTS] if section.measured else table.X
+    values = np.asarray(stored.todense() if sp.issparse(stored) else stored, dtype=np.float32)
+    if not section.measured:
+        return values
+    return np.log1p(values / np.maximum(section.depth[rows], 1.0)[:, None] * 1e4)
 
 
 def _correlation(own: np.ndarray, weight: object, other: np.ndarray) -> float:

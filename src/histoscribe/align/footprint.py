@@ -1,23 +1,23 @@
-"""Smooth footprints: where a section's observations are, and how well another's lie on top of them."""
+"""Footprints: the tissue that observations stand for, as weighted points and as a smooth field."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
-from scipy.optimize import minimize
-
-from histoscribe.align.transform import Rigid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Field", "Footprint", "refine", "similarity"]
+    from histoscribe.align.transform import Transform
+    from histoscribe.core.section import Section
+
+__all__ = ["Field", "Footprint"]
 
 #: Cells along the longer side of a section, at most: finer observations are gathered into cells of that size.
-_CELLS = 64
+_CELLS = 96
 #: Grid points of a field per step of the footprint: a third of its smoothing, so that splines follow it to 1e-3.
 _PER_STEP = 3
 
@@ -41,41 +41,58 @@ class Footprint:
     step_um: float
 
     @classmethod
-    def of(cls, xy_um: np.ndarray, *, pitch_um: float) -> Footprint:
+    def of(cls, section: Section, *, pitch_um: float) -> Footprint:
         """Take observations as they are, or gather them into cells where they are many.
 
         A cell that holds half of what cells hold at the median, or more, is full; outlines then do not depend on how
         densely an instrument samples.
+
+        Parameters
+        ----------
+        section
+            Any section.
+        pitch_um
+            Smallest distance of points wanted, um.
         """
-        step = float(np.ptp(xy_um, axis=0).max()) / _CELLS
+        xy = section.xy_um
+        step = float(np.ptp(xy, axis=0).max()) / _CELLS
         if step <= pitch_um:
-            return cls(xy_um, np.ones(len(xy_um)), float(pitch_um))
-        cell = np.floor((xy_um - xy_um.min(0)) / step).astype(np.int64)
+            return cls(xy, np.ones(len(xy)), float(pitch_um))
+        cell = np.floor((xy - xy.min(0)) / step).astype(np.int64)
         _, index, number = np.unique(cell, axis=0, return_inverse=True, return_counts=True)
-        centres = np.stack([np.bincount(index.ravel(), axis) for axis in xy_um.T], axis=1) / number[:, None]
+        centres = np.stack([np.bincount(index.ravel(), axis) for axis in xy.T], axis=1) / number[:, None]
         return cls(centres, np.minimum(1.0, number / (0.5 * np.median(number))), step)
 
-    def moved(self, motion: object) -> Footprint:
+    @classmethod
+    def joined(cls, footprints: Sequence[Footprint]) -> Footprint:
+        """Put footprints of one frame on top of each other."""
+        return cls(
+            np.concatenate([f.xy_um for f in footprints]),
+            np.concatenate([f.weight for f in footprints]),
+            max(f.step_um for f in footprints),
+        )
+
+    def moved(self, motion: Transform) -> Footprint:
         """Return the footprint after a motion."""
-        return Footprint(motion(self.xy_um), self.weight, self.step_um)  # type: ignore[operator]
+        return replace(self, xy_um=motion(self.xy_um))
 
 
 class Field:
-    """The sum of Gaussians around the points of footprints, on a grid, with its slope.
+    """The sum of Gaussians around the points of a footprint, on a grid, with its slope.
 
     `values` is the grid, ``(h, w)`` (rows are y), `origin` the place of its first point and `step` its spacing, um.
 
     Parameters
     ----------
-    footprints
-        In one frame.
+    footprint
+        Of one section or several.
     sigma_um
-        Standard deviation of each footprint's own smoothing; the field carries both footprints', ``sqrt(2) * sigma``.
+        Standard deviation of the smoothing of either footprint that meets here; the field carries both,
+        ``sqrt(2) * sigma``.
     """
 
-    def __init__(self, footprints: Sequence[Footprint], *, sigma_um: float) -> None:
-        xy = np.concatenate([f.xy_um for f in footprints])
-        weight = np.concatenate([f.weight for f in footprints])
+    def __init__(self, footprint: Footprint, *, sigma_um: float) -> None:
+        xy, weight = footprint.xy_um, footprint.weight
         self.step = sigma_um / _PER_STEP
         margin = 6 * sigma_um
         self.origin = xy.min(0) - margin
@@ -99,56 +116,6 @@ class Field:
     def _read(self, coefficients: np.ndarray, xy_um: np.ndarray) -> np.ndarray:
         place = (xy_um - self.origin) / self.step
         return map_coordinates(coefficients, place[:, ::-1].T, order=3, prefilter=False, mode="constant")
-
-
-def similarity(moving: Footprint, fixed: Footprint, *, sigma_um: float) -> float:
-    """Return the cosine of two smoothed footprints: 1 where they are the same, 0 where they do not touch."""
-    joint = moving.weight @ Field([fixed], sigma_um=sigma_um).at(moving.xy_um)
-    own = [f.weight @ Field([f], sigma_um=sigma_um).at(f.xy_um) for f in (moving, fixed)]
-    return float(joint / np.sqrt(own[0] * own[1]))
-
-
-def refine(moving: Footprint, field: Field, start: Rigid) -> Rigid:
-    """Find the rigid motion near `start` that puts a footprint where a field is high.
-
-    The sum of the field over the moved points is the correlation of two smoothed footprints; under a rigid motion its
-    maximum is the least squared difference of the two. It is symmetric in the sections, has no corners (unlike sums
-    over nearest neighbours), and, smoothed over a step, does not see the arrays' lattices, which are unrelated to
-    the tissue. Source: Tsin and Kanade 2004 (kernel correlation), here on a grid.
-
-    Parameters
-    ----------
-    moving
-        Points in their own frame.
-    field
-        Of the section (or sections) that stand still.
-    start
-        First guess.
-
-    Returns
-    -------
-    A rotation about the centre of `moving`, then a shift.
-    """
-    weight = moving.weight / moving.weight.sum()
-    centre = weight @ moving.xy_um
-    arms = moving.xy_um - centre
-    radius = float(np.sqrt(weight @ (arms**2).sum(1)))
-    aim = start(centre[None])[0]
-
-    def loss(p: np.ndarray) -> tuple[float, np.ndarray]:
-        # The angle is counted as the path of a typical point, so that all three unknowns are in um.
-        angle = np.deg2rad(start.angle_deg) + p[0] / radius
-        c, s = np.cos(angle), np.sin(angle)
-        turned = arms @ np.array([[c, s], [-s, c]])
-        xy = turned + aim + p[1:]
-        pull = field.slope(xy) * weight[:, None]
-        # d(turned)/d(angle) is turned by a right angle.
-        turn = float((pull[:, 1] * turned[:, 0] - pull[:, 0] * turned[:, 1]).sum()) / radius
-        return -float(weight @ field.at(xy)), -np.array([turn, *pull.sum(0)])
-
-    found = minimize(loss, np.zeros(3), jac=True, method="BFGS", options={"gtol": 1e-6}).x
-    angle = start.angle_deg + np.rad2deg(found[0] / radius)
-    return Rigid((float(angle) + 180.0) % 360.0 - 180.0, centre, aim + found[1:] - centre)
 
 
 def _spread(place: np.ndarray, weight: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

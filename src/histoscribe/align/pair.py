@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from histoscribe.align.expression import SharedExpression
-from histoscribe.align.footprint import Field, Footprint, refine
+from histoscribe.align.footprint import Footprint
+from histoscribe.align.match import Match
+from histoscribe.align.outline import cut_share, outline_residual_um, overlap
 from histoscribe.align.quality import (
     LEAD,
     AlignmentQuality,
     bootstrap_spread_um,
     judge,
-    outline_residual_um,
-    overlap,
 )
 from histoscribe.align.rigid import rival_placements, spacing_um, turn_between
 from histoscribe.align.transform import Rigid
@@ -77,7 +77,7 @@ def align_pair(
     """Find the rigid motion that takes one section onto another, without their images.
 
     All angles are searched for placements where one footprint covers the other; the best are refined by the
-    correlation of the footprints, smoothed over one step (see `refine`). Where several angles fit the outline (within
+    correlation of the footprints, smoothed over one step (see `Match`). Where several angles fit the outline (within
     0.03 of its similarity), the agreement of genes chooses, if it differs by 0.05 or more; genes are not used for the
     fine position: between sister sections of her2st they move it by a step at the same agreement.
 
@@ -104,7 +104,10 @@ def align_pair(
     found = search.placements()
     best = _choose(found)
     rivals = [p for p in found if abs(turn_between(p.motion, best.motion)) >= _APART_DEG]
-    quality = _measure(search, best, rivals, seed=seed, pitch_um=pitch)
+    quality = _measure(search, best, rivals, seed=seed)
+    prints = (search.match.moving, search.match.fixed)
+    cut = max(cut_share(s, f) for s, f in zip((moving, fixed), prints, strict=True))
+    quality = replace(quality, cut=cut)
     verdict, reasons = judge(quality)
     motion = replace(best.motion, overlap=quality.overlap)
     return PairAlignment(
@@ -116,34 +119,22 @@ def align_pair(
 class _Search:
     """Footprints and genes of two sections, ready for trying placements."""
 
-    moving: Footprint
-    fixed: Footprint
-    field: Field
-    norm: float
+    match: Match
     shared: SharedExpression | None
 
     @classmethod
     def of(cls, moving: Section, fixed: Section, *, pitch_um: float, genes: str) -> _Search:
         shared = SharedExpression.of(moving, fixed, pitch_um=pitch_um) if genes == "auto" else None
-        step = pitch_um
-        prints = [Footprint.of(s.xy_um, pitch_um=step) for s in (moving, fixed)]
-        sigma = max(p.step_um for p in prints)
-        fields = [Field([p], sigma_um=sigma) for p in prints]
-        own = [p.weight @ f.at(p.xy_um) for p, f in zip(prints, fields, strict=True)]
-        return cls(prints[0], prints[1], fields[1], float(np.sqrt(own[0] * own[1])), shared)
-
-    @property
-    def sigma_um(self) -> float:
-        return max(self.moving.step_um, self.fixed.step_um)
+        return cls(Match(*(Footprint.of(s, pitch_um=pitch_um) for s in (moving, fixed))), shared)
 
     def placements(self, *, asked: int = _ASKED) -> list[_Placement]:
         """Refine the best placements; those apart from each other, the most similar first, with their agreement."""
-        starts = rival_placements(self.moving.xy_um, self.fixed.xy_um, pitch_um=self.sigma_um)
+        match = self.match
+        starts = rival_placements(match.moving.xy_um, match.fixed.xy_um, pitch_um=match.sigma_um)
         found = []
         for start in starts[:_REFINED]:
-            motion = refine(self.moving, self.field, start)
-            similarity = float(self.moving.weight @ self.field.at(motion(self.moving.xy_um))) / self.norm
-            found.append(_Placement(motion, similarity))
+            motion = match.refine(start)
+            found.append(_Placement(motion, match.similarity(motion)))
         kept: list[_Placement] = []
         for one in sorted(found, key=lambda p: (-round(p.similarity, 4), abs(p.motion.angle_deg))):
             if all(abs(turn_between(one.motion, other.motion)) >= _APART_DEG for other in kept):
@@ -155,9 +146,10 @@ class _Search:
     def turned_over(self) -> _Search:
         """Return the search for the moving section's mirror image (x turned to -x)."""
         flip = np.array([-1.0, 1.0])
-        moving = replace(self.moving, xy_um=self.moving.xy_um * flip)
+        moving = self.match.moving
+        moving = replace(moving, xy_um=moving.xy_um * flip)
         shared = None if self.shared is None else replace(self.shared, moving_um=self.shared.moving_um * flip)
-        return replace(self, moving=moving, shared=shared)
+        return _Search(Match(moving, self.match.fixed), shared)
 
 
 def _choose(found: list[_Placement]) -> _Placement:
@@ -170,23 +162,22 @@ def _choose(found: list[_Placement]) -> _Placement:
     return best
 
 
-def _measure(
-    search: _Search, best: _Placement, rivals: list[_Placement], *, seed: int, pitch_um: float
-) -> AlignmentQuality:
-    moved = search.moving.moved(best.motion)
-    residual = outline_residual_um(moved, search.fixed)
-    spread = bootstrap_spread_um(search.moving, search.fixed, best.motion, sigma_um=search.sigma_um, seed=seed)
+def _measure(search: _Search, best: _Placement, rivals: list[_Placement], *, seed: int) -> AlignmentQuality:
+    moving, fixed, sigma = search.match.moving, search.match.fixed, search.match.sigma_um
+    moved = moving.moved(best.motion)
+    residual = outline_residual_um(moved, fixed)
+    spread = bootstrap_spread_um(moving, fixed, best.motion, sigma_um=sigma, seed=seed)
     over = _choose(search.turned_over().placements(asked=3))
     rival = None
     if rivals:
         rival = max(rivals, key=lambda p: p.similarity if p.agreement is None else p.agreement)
     lead = None if rival is None or rival.agreement is None else best.agreement - rival.agreement
     return AlignmentQuality(
-        overlap=overlap(moved, search.fixed),
+        overlap=overlap(moved, fixed),
         residual_um=residual,
-        residual_pitch=residual / search.sigma_um,
+        residual_pitch=residual / sigma,
         spread_um=spread,
-        spread_pitch=spread / search.sigma_um,
+        spread_pitch=spread / sigma,
         rival_deg=float("nan") if rival is None else turn_between(rival.motion, best.motion),
         rival_gap=float("nan") if not rivals else best.similarity - max(p.similarity for p in rivals),
         mirror_gap=best.similarity - over.similarity,

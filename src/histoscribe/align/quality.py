@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from histoscribe.align.footprint import Field, Footprint, refine
+from histoscribe.align.match import Match
 
 if TYPE_CHECKING:
-    from histoscribe.align.transform import Rigid, Transform
+    from histoscribe.align.footprint import Footprint
+    from histoscribe.align.transform import Rigid
 
-__all__ = ["AlignmentQuality", "Verdict", "bootstrap_spread_um", "judge", "outline_residual_um", "overlap"]
+__all__ = ["AlignmentQuality", "Verdict", "bootstrap_spread_um", "judge"]
 
 Verdict = Literal["ok", "doubtful", "failed"]
 
@@ -22,6 +22,8 @@ Verdict = Literal["ok", "doubtful", "failed"]
 OVERLAP = {"failed": 0.60, "doubtful": 0.75}
 #: Spread under resampling, in steps of the footprint: half a step moves an observation to its neighbour.
 SPREAD = {"failed": 1.5, "doubtful": 0.5}
+#: Share of the outline that an array's edge may cut before too little is left of the tissue's own.
+CUT = {"failed": 0.7, "doubtful": 0.4}
 #: Loss of outline similarity at another angle that is too small to choose by.
 RIVAL = 0.01
 #: Gain of outline similarity by turning the section over that is more than chance.
@@ -54,6 +56,8 @@ class AlignmentQuality:
         have chosen it.
     mirror_gap
         Outline similarity lost by turning the section over; negative where a mirror image fits better.
+    cut
+        Share of the outline (of the section where it is larger) at the edge of the capture area, 0-1.
     agreement, agreement_gap
         Mean correlation of genes between the sections, -1 to 1, and its lead over the best other placement; None
         where a section is unmeasured.
@@ -73,6 +77,7 @@ class AlignmentQuality:
     rival_deg: float
     rival_gap: float
     mirror_gap: float
+    cut: float = 0.0
     agreement: float | None = None
     agreement_gap: float | None = None
     mirror_agreement: float | None = None
@@ -94,6 +99,7 @@ def judge(measured: AlignmentQuality) -> tuple[Verdict, tuple[str, ...]]:
     failed, doubtful = [], []
     for value, limits, text in (
         (-q.overlap, {k: -v for k, v in OVERLAP.items()}, f"outlines overlap by {100 * q.overlap:.0f} % only"),
+        (q.cut, CUT, f"{100 * q.cut:.0f} % of the outline is the edge of the capture area, not of the tissue"),
         (q.spread_pitch, SPREAD, f"resampling moves observations by {q.spread_pitch:.2f} of their distance"),
     ):
         if value > limits["doubtful"] or math.isnan(value):
@@ -117,48 +123,6 @@ def judge(measured: AlignmentQuality) -> tuple[Verdict, tuple[str, ...]]:
     return verdict, (*failed, *doubtful)
 
 
-def overlap(moved: Footprint, fixed: Footprint) -> float:
-    """Intersection over union of two footprints in one frame: unions of discs of 0.75 steps around the points, 0-1."""
-    step = max(moved.step_um, fixed.step_um)
-    low = np.minimum(moved.xy_um.min(0), fixed.xy_um.min(0)) - step
-    high = np.maximum(moved.xy_um.max(0), fixed.xy_um.max(0)) + step
-    axes = [np.arange(a, b, step / 4) for a, b in zip(low, high, strict=True)]
-    cells = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-    first, second = (
-        np.isfinite(cKDTree(f.xy_um[f.weight >= 0.5]).query(cells, distance_upper_bound=0.75 * step)[0])
-        for f in (moved, fixed)
-    )
-    return float((first & second).sum() / max(1, (first | second).sum()))
-
-
-def outline_residual_um(moved: Footprint, fixed: Footprint) -> float:
-    """Mean distance between the outlines, both ways, um.
-
-    The outline of a footprint is where its smoothed indicator is one half.
-    """
-    first, second = (_outline(f) for f in (moved, fixed))
-    if not (len(first) and len(second)):
-        return float("nan")
-    return float((cKDTree(second).query(first)[0].mean() + cKDTree(first).query(second)[0].mean()) / 2)
-
-
-def _outline(footprint: Footprint) -> np.ndarray:
-    """Points on the outline: where the field crosses half of its inner value between two grid points."""
-    smooth = Field([footprint], sigma_um=0.6 * footprint.step_um)
-    values = smooth.values
-    level = 0.5 * np.median(smooth.at(footprint.xy_um))
-    inner = values > level
-    points = []
-    for axis in (0, 1):
-        one, two = (np.moveaxis(values, axis, 0)[part] for part in (slice(None, -1), slice(1, None)))
-        a, b = (np.moveaxis(inner, axis, 0)[part] for part in (slice(None, -1), slice(1, None)))
-        i, j = np.nonzero(a != b)
-        share = (level - one[i, j]) / (two[i, j] - one[i, j])
-        crossing = np.stack([i + share, j], axis=1)
-        points.append(crossing[:, ::-1] if axis == 0 else crossing)
-    return smooth.origin + np.concatenate(points) * smooth.step
-
-
 def bootstrap_spread_um(moving: Footprint, fixed: Footprint, motion: Rigid, *, sigma_um: float, seed: int) -> float:
     """How far observations move when blocks of tissue are weighted anew, um: root mean square.
 
@@ -175,9 +139,8 @@ def bootstrap_spread_um(moving: Footprint, fixed: Footprint, motion: Rigid, *, s
     for _ in range(_REPLICATES):
         weight = rng.exponential(size=shape)
         one, two = (
-            Footprint(f.xy_um, f.weight * weight[b[:, 0], b[:, 1]], f.step_um)
-            for f, b in zip((moving, fixed), blocks, strict=True)
+            replace(f, weight=f.weight * weight[b[:, 0], b[:, 1]]) for f, b in zip((moving, fixed), blocks, strict=True)
         )
-        found: Transform = refine(one, Field([two], sigma_um=sigma_um), motion)
+        found = Match(one, two, sigma_um=sigma_um).refine(motion)
         squares.append(((found(moving.xy_um) - moved) ** 2).sum(1).mean())
     return float(np.sqrt(np.mean(squares)))

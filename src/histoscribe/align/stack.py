@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from histoscribe.align.footprint import Field, Footprint, refine
+from histoscribe.align.footprint import Footprint
+from histoscribe.align.match import Match
 from histoscribe.align.pair import PairAlignment, align_pair, pitch_of
 from histoscribe.align.transform import Rigid
 from histoscribe.core.errors import DataError
@@ -122,14 +123,14 @@ def chain(pairs: Sequence[Rigid], *, reference: int, centre: np.ndarray) -> list
 def _agree(sections: Sequence[Section], motions: list[Rigid], *, reference: int) -> list[Rigid]:
     """Refine each section against all others, in turn, until they settle."""
     pitch = pitch_of(*sections)
-    prints = [Footprint.of(s.xy_um, pitch_um=pitch) for s in sections]
+    prints = [Footprint.of(s, pitch_um=pitch) for s in sections]
     sigma = max(p.step_um for p in prints)
     motions = list(motions)
     for _ in range(_ROUNDS):
         furthest = 0.0
         for i in (i for i in range(len(sections)) if i != reference):
             others = [p.moved(m) for k, (p, m) in enumerate(zip(prints, motions, strict=True)) if k != i]
-            found = refine(prints[i], Field(others, sigma_um=sigma), motions[i])
+            found = Match(prints[i], Footprint.joined(others), sigma_um=sigma).refine(motions[i])
             path = np.linalg.norm(found(prints[i].xy_um) - motions[i](prints[i].xy_um), axis=1)
             furthest = max(furthest, float(path.max()))
             motions[i] = found

@@ -144,6 +144,8 @@ export interface BoardLine {
   unit: string;
   n: Record<string, number>;
   best: { title: string; kind: string; metric: string; value: number } | null;
+  /** Methods that a control beats in the headline metric. */
+  beaten?: number;
 }
 
 export interface Score {
@@ -357,9 +359,11 @@ export interface BoardDetail {
   unit: string;
   n: Record<string, number>;
   dirty: boolean;
-  sentences: (Both | string)[];
+  /** English; what the page cannot say from the numbers itself. */
+  sentences: string[];
   wins: { method: string; metric: string; own: number; controls: { title: string; value: number }[] }[];
   failures: { title: string; message: string }[];
+  not_applicable?: { title: string; reason: string }[];
   fixes: Record<string, string>;
   metrics: Metric[];
   tables: BoardTable[];

@@ -64,10 +64,7 @@ export function JobProgress({ job, onChange }: { job: Job; onChange?: () => void
     <div class="stack">
       <Progress label={t("jobs.progress", { name })} done={job.done} total={job.total} />
       <div class="row job-facts">
-        <span class="small">
-          {job.message && <span>{job.message} · </span>}
-          {facts.join(" · ")}
-        </span>
+        <span class="small">{[job.message, ...facts].filter(Boolean).join(" · ")}</span>
         <button type="button" disabled={asked} aria-label={t("jobs.cancel_name", { name })} onClick={cancel}>
           {t("jobs.cancel")}
         </button>

@@ -48,7 +48,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowClass, start }: 
   };
 
   return (
-    <div class="table-scroll" tabIndex={0} role="region" aria-label={caption}>
+    <div class="table-scroll" tabIndex={0} role="group" aria-label={caption}>
       <table>
         <caption class="unseen">{caption}</caption>
         <thead>

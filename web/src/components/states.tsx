@@ -29,7 +29,7 @@ export function ErrorState({ error, retry }: { error: ErrorParts; retry?: () => 
       <Icon name="wrong" />
       <div>
         <p class="notice-title">{t("error.title")}</p>
-        <p>{error.what}</p>
+        <p class="what">{error.what}</p>
         <dl class="parts">
           {error.where && (
             <>

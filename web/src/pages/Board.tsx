@@ -101,11 +101,16 @@ function First({ board }: { board: BoardDetail }) {
         )}
       </ul>
       <ul class="sentences">
-        {board.sentences.map((sentence) => (
-          <li key={pick(sentence)} lang={typeof sentence === "string" ? "en" : undefined}>
-            {pick(sentence)}
-          </li>
+        {board.kind === "suite" && <li>{meaning(board)}</li>}
+        {board.not_applicable?.map(({ title, reason }) => (
+          <li key={title}>{t("boards.not_applicable", { method: title, reason })}</li>
         ))}
+        {board.kind === "study" &&
+          board.sentences.filter((sentence) => !sentence.startsWith("No control beats")).map((sentence) => (
+            <li key={sentence} lang="en">
+              {sentence}
+            </li>
+          ))}
         {board.notes.map((note) => (
           <li key={note.en}>{pick(note)}</li>
         ))}
@@ -113,6 +118,12 @@ function First({ board }: { board: BoardDetail }) {
     </section>
   );
 }
+
+/** What a score of a suite is a mean over, and whom its interval speaks for. */
+const meaning = (board: BoardDetail): string =>
+  board.unit === "donor"
+    ? t("boards.over_donors", { n: board.n.donors ?? 0 })
+    : t("boards.one_donor", { unit: tOr(`boards.unit.${board.unit}`, board.unit) });
 
 /** Which methods a control beats, in one metric. */
 function Wins({ metric, wins }: { metric: string; wins: BoardDetail["wins"] }) {
@@ -126,7 +137,7 @@ function Wins({ metric, wins }: { metric: string; wins: BoardDetail["wins"] }) {
             <tr>
               <th scope="col">{t("boards.method")}</th>
               <th scope="col" class="number">
-                {metric}
+                {t("boards.own")}
               </th>
               <th scope="col">{t("boards.beaten_by")}</th>
             </tr>

@@ -83,7 +83,7 @@ function Line({ board }: { board: BoardLine }) {
         <p class="row tags">
           <Protocol protocol={board.protocol} />
           <span class="tag">{t("boards.version", { n: board.version })}</span>
-          {best && best.kind !== "method" && <span class="tag bad">{t("boards.best_control")}</span>}
+          {board.beaten ? <span class="tag bad">{t("boards.beaten", { n: board.beaten })}</span> : null}
         </p>
       </div>
       {best && (

@@ -108,9 +108,7 @@ function Head({ paper }: { paper: PaperDetail }) {
         </div>
       )}
       <div class="row">
-        {paper.implemented.map((method) => (
-          <Run key={method} paper={paper} method={method} />
-        ))}
+        {paper.implemented[0] && <Run paper={paper} method={paper.implemented.join(", ")} />}
         {record.url && (
           <External class="button" href={record.url}>
             {t("papers.read")}
@@ -140,7 +138,7 @@ function Run({ paper, method }: { paper: PaperDetail; method: string }) {
     setAsked(true);
     setError(null);
     try {
-      await post<Job>(`papers/${part(paper.key)}/run`, { method });
+      await post<Job>(`papers/${part(paper.key)}/run`, {});
       navigate("/jobs");
     } catch (err) {
       setError(asApiError(err));

@@ -21,11 +21,16 @@ export function Predict() {
   const items = useApi<{ items: Item[] }>("items");
   const bundles = useApi<{ bundles: Bundle[] }>("bundles");
   const [sent, setSent] = useState<Item[]>([]);
-  const { check, error: checkError } = useCheck(item, bundle);
 
   const known = [...sent, ...(items.data?.items ?? [])];
   const slides = known.filter((one, i) => one.kind !== "prediction" && known.findIndex((k) => k.id === one.id) === i);
   const chosen = slides.find((one) => one.id === item) ?? null;
+  const [given, setGiven] = useQueryState("mpp");
+  // A slide that does not state its scale cannot be checked before somebody says it.
+  const unscaled = chosen?.state === "ready" && chosen.mpp === null;
+  const mpp = unscaled && Number(given) > 0 ? Number(given) : null;
+  const asked: Asked | null = chosen && bundle && (!unscaled || mpp !== null) ? { item: chosen.id, bundle, mpp } : null;
+  const { check, error: checkError } = useCheck(asked);
   const models = bundles.data?.bundles ?? [];
 
   // The only model there is needs no choice.
@@ -58,15 +63,16 @@ export function Predict() {
                 setItem(next.id);
               }}
             />
+            {unscaled && <Scale value={given} onChange={setGiven} />}
           </Step>
           <Step n={2} title={t("predict.bundle")} state={models.some((m) => m.id === bundle) ? "done" : "open"}>
             <BundleChoice bundles={models} chosen={bundle} onChoose={setBundle} />
           </Step>
-          <Step n={3} title={t("predict.check")} state={check ? "done" : item && bundle ? "open" : "waiting"}>
-            <CheckResult waits={!item || !bundle} check={check} error={checkError} />
+          <Step n={3} title={t("predict.check")} state={check ? "done" : asked ? "open" : "waiting"}>
+            <CheckResult name={chosen?.name ?? ""} waits={asked === null} check={check} error={checkError} />
           </Step>
           <Step n={4} title={t("predict.run")} state={check || job ? "open" : "waiting"}>
-            {job ? <Running id={job} items={known} /> : <Start item={item} bundle={bundle} check={check} />}
+            {job ? <Running id={job} items={known} /> : <Start asked={asked} check={check} />}
           </Step>
         </div>
       )}
@@ -74,40 +80,82 @@ export function Predict() {
   );
 }
 
+interface Asked {
+  item: string;
+  bundle: string;
+  mpp: number | null;
+}
+
 /** Check as soon as slide and model are chosen. */
-function useCheck(item: string, bundle: string): { check: Check | null; error: ApiError | null } {
+function useCheck(asked: Asked | null): { check: Check | null; error: ApiError | null } {
   const [check, setCheck] = useState<Check | null>(null);
   const [error, setError] = useState<ApiError | null>(null);
   useEffect(() => {
     setCheck(null);
     setError(null);
-    if (!item || !bundle) return undefined;
+    if (asked === null) return undefined;
     const stop = new AbortController();
-    post<Check>("checks", { item, bundle }, stop.signal).then(setCheck, (err) => stop.signal.aborted || setError(asApiError(err)));
-    return () => stop.abort();
-  }, [item, bundle]);
+    const wait = asked.mpp === null ? 0 : 500; // it may still be typed
+    const timer = setTimeout(() => {
+      post<Check>("checks", asked, stop.signal).then(setCheck, (err) => stop.signal.aborted || setError(asApiError(err)));
+    }, wait);
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+    };
+  }, [asked?.item, asked?.bundle, asked?.mpp]);
   return { check, error };
 }
 
-function Start({ item, bundle, check }: { item: string; bundle: string; check: Check | null }) {
+function Scale({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  return (
+    <div class="scale">
+      <label class="field-label" for="mpp">
+        {t("predict.mpp")}
+      </label>
+      <input
+        id="mpp"
+        type="number"
+        min="0.02"
+        max="99"
+        step="any"
+        aria-describedby="mpp-note"
+        value={value}
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
+      <p id="mpp-note" class="muted small">
+        {t("predict.mpp_note")}
+      </p>
+    </div>
+  );
+}
+
+function Start({ asked, check }: { asked: Asked | null; check: Check | null }) {
+  const [rescale, setRescale] = useState(false);
   const [error, setError] = useState<ApiError | null>(null);
-  const [asked, setAsked] = useState(false);
+  const [sent, setSent] = useState(false);
   const start = async () => {
-    setAsked(true);
+    setSent(true);
     setError(null);
     try {
-      const job = await post<Job>("jobs", { kind: "predict", item, bundle });
+      const job = await post<Job>("jobs", { kind: "predict", ...asked, rescale });
       setQuery({ job: job.id }, { replace: false });
     } catch (err) {
       setError(asApiError(err));
-      setAsked(false);
+      setSent(false);
     }
   };
   const doubtful = check?.ok === "wrong";
   return (
     <div class="stack">
+      {doubtful && (
+        <label class="row check-line">
+          <input type="checkbox" checked={rescale} onChange={(event) => setRescale(event.currentTarget.checked)} />
+          {t("predict.rescale")}
+        </label>
+      )}
       <div class="row">
-        <button type="button" class={doubtful ? "" : "primary"} disabled={!check || asked} onClick={start}>
+        <button type="button" class={doubtful ? "" : "primary"} disabled={!check || sent} onClick={start}>
           {t(doubtful ? "predict.start_anyway" : "predict.start")}
         </button>
         {!check && <span class="muted small">{t("predict.run_waits")}</span>}

@@ -18,7 +18,7 @@ export const boards = {
   "boards.protocol.published": { en: "as published", zh: "按论文协议" },
   "boards.version": { en: "version {n}", zh: "版本 {n}" },
   "boards.best": { en: "Best", zh: "最佳" },
-  "boards.best_control": { en: "A control leads", zh: "对照领先" },
+  "boards.beaten": { en: "controls beat {n} methods", one: "controls beat {n} method", zh: "有对照胜过 {n} 个方法" },
   "boards.n.donors": { en: "{n} donors", one: "{n} donor", zh: "{n} 名供体" },
   "boards.n.sections": { en: "{n} sections", one: "{n} section", zh: "{n} 张切片" },
   "boards.n.observations": { en: "{n} observations", one: "{n} observation", zh: "{n} 个观测点" },
@@ -32,6 +32,16 @@ export const boards = {
   "boards.first": { en: "Read this first", zh: "请先阅读" },
   "boards.wins": { en: "Controls beat {n} methods in {metric}", one: "Controls beat {n} method in {metric}", zh: "在 {metric} 上，有对照胜过 {n} 个方法" },
   "boards.beaten_by": { en: "Beaten by", zh: "胜过它的对照" },
+  "boards.own": { en: "Score", zh: "得分" },
+  "boards.over_donors": {
+    en: "Scores are means over genes, then sections, then {n} donors; [ ] is the 95 % Student interval over donors.",
+    zh: "得分依次对基因、切片和 {n} 名供体取平均；[ ] 为供体间的 95 % Student 区间。",
+  },
+  "boards.one_donor": {
+    en: "One donor only: differences are paired by {unit}, and no interval speaks for a new donor.",
+    zh: "只有一名供体：差异按{unit}配对，任何区间都不能说明新供体上的表现。",
+  },
+  "boards.not_applicable": { en: "{method} does not apply here: {reason}.", zh: "{method} 在此不适用：{reason}。" },
   "boards.no_win": { en: "No control beats a method here.", zh: "此处没有对照胜过任何方法。" },
   "boards.failed": { en: "{method} failed: {message}", zh: "{method} 运行失败：{message}" },
   "boards.dirty": {

@@ -20,6 +20,15 @@ export const predict = {
     en: "Start the studio with the file instead: `histoscribe studio FILE` reads it in place.",
     zh: "请改为启动时给出该文件：`histoscribe studio 文件`，将直接原地读取。",
   },
+  "predict.mpp": { en: "Scale of the full resolution, µm per pixel", zh: "全分辨率下每像素的微米数" },
+  "predict.mpp_note": {
+    en: "The file does not state it. 20× scanners have about 0.5, 40× about 0.25.",
+    zh: "文件未注明。20× 扫描约为 0.5，40× 约为 0.25。",
+  },
+  "predict.rescale": {
+    en: "Read the slide at the model's resolution, although it is coarser",
+    zh: "按模型的分辨率读取，即使切片更粗糙",
+  },
   "predict.bundle": { en: "Model", zh: "模型" },
   "predict.bundle_group": { en: "Model to predict with", zh: "用于预测的模型" },
   "predict.no_bundle": { en: "The studio was given no model", zh: "未提供模型文件" },

@@ -47,6 +47,17 @@ function columnsOf(metrics: Metric[]): Column<BoardRow>[] {
       sort: (row) => row.title,
       cell: (row) => <Name row={row} />,
     },
+    {
+      key: "record",
+      head: t("boards.record"),
+      cell: (row) => (
+        <span class="records">
+          {row.records.map((record) => (
+            <RecordButton key={record.id} record={record} quiet />
+          ))}
+        </span>
+      ),
+    },
     ...metrics.map((metric): Column<BoardRow> => ({
       key: metric.name,
       name: metric.name,
@@ -61,17 +72,6 @@ function columnsOf(metrics: Metric[]): Column<BoardRow>[] {
       sort: (row) => row.scores[metric.name]?.value,
       cell: (row) => <Cell row={row} metric={metric.name} />,
     })),
-    {
-      key: "record",
-      head: t("boards.record"),
-      cell: (row) => (
-        <span class="records">
-          {row.records.map((record) => (
-            <RecordButton key={record.id} record={record} quiet />
-          ))}
-        </span>
-      ),
-    },
   ];
 }
 

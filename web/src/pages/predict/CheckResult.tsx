@@ -11,7 +11,15 @@ const TONE: Record<FindingLevel, [string, IconName]> = {
   wrong: ["bad", "wrong"],
 };
 
-export function CheckResult({ waits, check, error }: { waits: boolean; check: Check | null; error: ApiError | null }) {
+interface Props {
+  /** Name of the slide, which findings need not repeat. */
+  name: string;
+  waits: boolean;
+  check: Check | null;
+  error: ApiError | null;
+}
+
+export function CheckResult({ name, waits, check, error }: Props) {
   if (waits) return <p class="muted">{t("predict.check_waits")}</p>;
   if (error) return <ErrorState error={error} />;
   if (!check) return <Loading label={t("predict.checking")} />;
@@ -26,7 +34,7 @@ export function CheckResult({ waits, check, error }: { waits: boolean; check: Ch
         {check.findings.length > 0 && (
           <ul class="findings">
             {check.findings.map((finding) => (
-              <Finding key={finding.what} finding={finding} />
+              <Finding key={finding.what} finding={finding} name={name} />
             ))}
           </ul>
         )}
@@ -41,16 +49,15 @@ export function CheckResult({ waits, check, error }: { waits: boolean; check: Ch
   );
 }
 
-function Finding({ finding }: { finding: Check["findings"][number] }) {
+function Finding({ finding, name }: { finding: Check["findings"][number]; name: string }) {
   const [tone, icon] = TONE[finding.level];
+  const more = [finding.where === name ? "" : finding.where, finding.todo].filter(Boolean).join(" · ");
   return (
     <li class={`finding ${tone}`} lang="en">
       <Icon name={icon} />
       <div>
         <p>{finding.what}</p>
-        {(finding.where || finding.todo) && (
-          <p class="small muted">{[finding.where, finding.todo].filter(Boolean).join(" · ")}</p>
-        )}
+        {more && <p class="small muted">{more}</p>}
       </div>
     </li>
   );

@@ -36,12 +36,20 @@ def board_line(key: str, board: Board | StudyBoard) -> dict[str, Any]:
         "unit": board.unit,
         "n": (board.tables[0].n if board.tables else {}) if study else board.n,
         "best": _best_of_study(board) if study else _best(board),
+        "beaten": _beaten(board),
     }
 
 
 def board_out(key: str, board: Board | StudyBoard) -> dict[str, Any]:
     """Return everything about a board."""
     return board_line(key, board) | (_study(board) if isinstance(board, StudyBoard) else _suite(board))
+
+
+def _beaten(board: Board | StudyBoard) -> int:
+    """Count the methods that a control beats in the headline score (of a study: in any of its cases)."""
+    if isinstance(board, StudyBoard):
+        return len({w.method for table in board.tables for w in table.wins})
+    return len({w.method for w in board.wins if w.metric == HEADLINES[0]})
 
 
 def _best(board: Board) -> dict[str, Any] | None:
@@ -85,6 +93,9 @@ def _suite(board: Board) -> dict[str, Any]:
         "sentences": [s for s in sentences(board) if not s.startswith("Controls beat ")],
         "wins": _wins((w.method, w.metric, w.method_value, w.control, w.control_value) for w in board.wins),
         "failures": [{"title": r.title, "message": str(r.record.failure.get("message", ""))} for r in board.failures],
+        "not_applicable": [
+            {"title": r.title, "reason": str(r.scores()["not_applicable"])} for r in board.not_applicable
+        ],
         "fixes": _fixes(board),
         "metrics": [_metric(name) for name in _headlines_first(board.metrics)],
         "tables": tables,
@@ -108,6 +119,7 @@ def _study(board: StudyBoard) -> dict[str, Any]:
         "sentences": list(dict.fromkeys(s for s in said if not s.startswith("Controls beat "))),
         "wins": _wins(wins),
         "failures": [],
+        "not_applicable": [],
         "fixes": {"protocol": board.protocol, "family": board.family, "paired by": board.unit or "seed"},
         "metrics": [asdict(m) | {"unit": ""} for m in board.metrics],
         "tables": [_study_table(board, table) for table in board.tables],

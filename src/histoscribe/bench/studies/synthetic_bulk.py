@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["SyntheticBulk"]
 
 _FOLDS = 3
+#: Three times the default rate: the slides are few and small. Chosen on seeds 100 and 101, which are no study seeds.
+_TRAINED = {"training": {"lr": 3e-3}}
 
 
 class SyntheticBulk(Study):
@@ -43,9 +45,10 @@ class SyntheticBulk(Study):
     notes: ClassVar[tuple[Heading, ...]] = (
         Heading(
             en="Case diffuse: the whole slide drives all genes; regional: a disc of 8 % of the tiles does; mixed: half "
-            "of the genes each. Settings of our methods were chosen on seeds 100 to 103 of the same generator.",
+            "of the genes each. The region looks like nothing else on the slide, which suits attention and clusters. "
+            "Settings were chosen on seeds 100 to 103 of the same generator.",
             zh="diffuse:整张切片驱动所有基因;regional:8 % 图块组成的圆盘驱动;mixed:各占一半基因。"
-            "我们的方法的设置在同一生成器的种子 100 至 103 上选定。",
+            "该区域与切片其他部分外观截然不同,这有利于注意力与聚类方法。设置在同一生成器的种子 100 至 103 上选定。",
         ),
     )
     metrics: ClassVar[tuple[str, ...]] = (
@@ -54,7 +57,7 @@ class SyntheticBulk(Study):
         "pcc_profile",
         "region_auroc",
         "map_pcc_gene",
-        "fit_s",
+        "fit_cpu_s",
     )
     own_metrics: ClassVar[dict[str, tuple[str, str]]] = {
         "region_auroc": (
@@ -67,15 +70,18 @@ class SyntheticBulk(Study):
             "Pearson correlation across tiles of a gene's predicted map (tile's prediction x weight) with the planted "
             "one, mean over the region's genes, then test slides.",
         ),
-        "fit_s": ("lower", "Seconds to fit."),
+        "fit_cpu_s": ("lower", "CPU seconds to fit."),
     }
     seeds: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 4)
     entries: ClassVar[tuple[Entry, ...]] = (
         Entry("training mean", "mean", control=True),
         Entry("nearest slides", "knn", control=True),
         Entry("tile-mean ridge", "tile-mean-ridge"),
-        Entry("direct, tiles", "direct-tile"),
-        Entry("direct, ABMIL", "direct-abmil"),
+        Entry("cluster ridge (ours)", "cluster-ridge"),
+        Entry("direct, tiles", "direct-tile", _TRAINED),
+        Entry("direct, ABMIL", "direct-abmil", _TRAINED),
+        Entry("contrastive", "contrastive", _TRAINED),
+        Entry("HE2RNA, top k", "he2rna-topk", _TRAINED),
     )
 
     def run(self, entry: Entry, *, seed: int, root: Path) -> Iterator[RunRecord]:
@@ -83,10 +89,10 @@ class SyntheticBulk(Study):
         del root  # generated
         for case in SOURCES.get("synthetic-bulk").cases():
             planted, split = _slides(case, seed)
-            start = time.perf_counter()
+            start = time.process_time()
             model = slide_level(entry.method, **entry.params).fit(split.train, planted.expression, seed=seed)
-            seconds = time.perf_counter() - start
-            scores = _scores(model, planted, split) | {"fit_s": round(seconds, 2)}
+            seconds = time.process_time() - start
+            scores = _scores(model, planted, split) | {"fit_cpu_s": round(seconds, 2)}
             yield RunRecord(
                 benchmark=self.id,
                 benchmark_version=self.version,

@@ -103,9 +103,11 @@ class _Network(nn.Module):
         if self.training:
             ks = [ks[int(torch.randint(len(ks), ()))]]
         top = tiles.topk(ks[-1], dim=1).values
-        means = []
+        total, n_used = 0.0, 0.0
         for k in ks:
             counted = torch.arange(k, device=x.device) < sizes[:, None]  # a slide of fewer tiles takes all of its own
-            kept = top[:, :k].masked_fill(~counted[..., None], 0.0)
-            means.append(kept.sum(1) / counted.sum(1)[:, None])
-        return torch.stack(means).mean(0)
+            mean = top[:, :k].masked_fill(~counted[..., None], 0.0).sum(1) / counted.sum(1)[:, None]
+            # In prediction a slide is asked for no more tiles than it has, whatever slides are beside it.
+            used = torch.ones_like(sizes, dtype=x.dtype) if self.training else (sizes >= k).to(x.dtype)
+            total, n_used = total + mean * used[:, None], n_used + used
+        return total / n_used[:, None]

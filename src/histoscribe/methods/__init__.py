@@ -148,6 +148,7 @@ SLIDE_LEVEL = Registry(
 VOLUME = Registry(
     "volume",
     {
+        "asign": "histoscribe.methods.volume.asign:Asign",
         "kernel-transfer": "histoscribe.methods.volume.kernel_transfer:KernelTransfer",
         "section-mean": "histoscribe.methods.volume.section_mean:SectionMean",
         "stack-scribe": "histoscribe.methods.volume.stack_scribe:StackScribe",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from histoscribe.testing._bulk import BULK_CASES, SYNTHETIC_BULK, PlantedBulk, make_bulk
 from histoscribe.testing._check_deconvolver import DECONVOLVER_CHECKS, check_deconvolver
 from histoscribe.testing._check_encoder import ENCODER_CHECKS, check_encoder
+from histoscribe.testing._check_imputer import IMPUTER_CHECKS, check_imputer
 from histoscribe.testing._check_method import METHOD_CHECKS, check_method
 from histoscribe.testing._check_reader import READER_CHECKS, check_reader
 from histoscribe.testing._check_slide_regressor import SLIDE_REGRESSOR_CHECKS, check_slide_regressor
@@ -17,6 +18,7 @@ from histoscribe.testing._promises import ContractError
 from histoscribe.testing._sections import make_donors, make_section
 from histoscribe.testing._slide import ArraySlide
 from histoscribe.testing._source import SYNTHETIC_DONORS
+from histoscribe.testing._stack import PlantedStack, make_stack
 from histoscribe.testing._truth import Truth
 from histoscribe.testing._write import write_visium
 from histoscribe.testing._write_hest_bench import write_hest_bench
@@ -28,6 +30,7 @@ __all__ = [
     "DEFAULT_GENES",
     "ENCODER_CHECKS",
     "FEATURES",
+    "IMPUTER_CHECKS",
     "METHOD_CHECKS",
     "READER_CHECKS",
     "SLIDE_REGRESSOR_CHECKS",
@@ -38,9 +41,11 @@ __all__ = [
     "ContractError",
     "PlantedBulk",
     "PlantedSpots",
+    "PlantedStack",
     "Truth",
     "check_deconvolver",
     "check_encoder",
+    "check_imputer",
     "check_method",
     "check_reader",
     "check_slide_regressor",
@@ -50,6 +55,7 @@ __all__ = [
     "make_feature_sections",
     "make_section",
     "make_spots",
+    "make_stack",
     "plant_on_features",
     "write_hest_bench",
     "write_visium",

@@ -64,6 +64,8 @@ class Her2st3d(Study):
         Entry("interpolation in depth", "z-interpolation", control=True),
         Entry("stack-scribe, own sections only", "stack-scribe", {"others": False}),
         Entry("stack-scribe", "stack-scribe"),
+        Entry("asign, without images", "asign", slow=True),
+        Entry("asign, as released, without images", "asign", {"variant": "released"}, slow=True),
     )
     files: ClassVar[tuple[str, ...]] = HER2ST_FILES
     how_to_get: ClassVar[str] = HER2ST_FROM

@@ -69,6 +69,8 @@ class Her2st3dAsign(Study):
         Entry("kernel, 2 pitches", "kernel-transfer", {"sigma_pitch": 2.0}, control=True),
         Entry("kernel, 4 pitches", "kernel-transfer", {"sigma_pitch": 4.0}, control=True),
         Entry("stack-scribe", "stack-scribe"),
+        Entry("asign, without images", "asign", slow=True),
+        Entry("asign, as released, without images", "asign", {"variant": "released"}, slow=True),
     )
     files: ClassVar[tuple[str, ...]] = HER2ST_FILES
     how_to_get: ClassVar[str] = HER2ST_FROM

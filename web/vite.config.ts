@@ -11,6 +11,7 @@ export default defineConfig({
     target: "es2022",
     sourcemap: false,
     modulePreload: { polyfill: false },
+    license: { fileName: "licences.md" }, // of what is bundled: its notices travel with the package
     // The studio's policy (CSP) lets only files of the page itself load as fonts and styles.
     assetsInlineLimit: 0,
   },

@@ -30,7 +30,7 @@ def test_axe_finds_nothing_and_a_small_screen_does_not_scroll_sideways_on(name, 
     found += [f"dark, zh: {line}" for line in axe(page)]
     assert found == []
     page.set_viewport_size({"width": 390, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_the_skip_link_comes_first_and_leads_to_the_content(open_page):

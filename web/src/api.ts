@@ -80,7 +80,12 @@ export async function remove(path: string): Promise<void> {
 }
 
 /** Send one file, with progress (`fetch` cannot tell how far an upload has come). */
-export function upload<T>(path: string, file: File, onProgress: (share: number) => void, signal: AbortSignal): Promise<T> {
+export function upload<T>(
+  path: string,
+  file: File,
+  onProgress: (share: number) => void,
+  signal: AbortSignal,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", address(path));
@@ -107,7 +112,9 @@ export interface Loaded<T> {
 }
 
 export const asApiError = (err: unknown): ApiError =>
-  err instanceof ApiError ? err : new ApiError(err instanceof Error ? err.message : String(err), location.pathname, t("error.bug_todo"));
+  err instanceof ApiError
+    ? err
+    : new ApiError(err instanceof Error ? err.message : String(err), location.pathname, t("error.bug_todo"));
 
 /** Load for as long as the component lives; a new address aborts the old request. `null` loads nothing. */
 export function useApi<T>(path: string | null, params: Params = {}): Loaded<T> {

@@ -4,7 +4,8 @@ import { address, asApiError, get, part, type ApiError } from "./api";
 import { store, useStore } from "./store";
 import type { Job } from "./types";
 
-export const isOver = (job: Job): boolean => job.state === "done" || job.state === "failed" || job.state === "cancelled";
+export const isOver = (job: Job): boolean =>
+  job.state === "done" || job.state === "failed" || job.state === "cancelled";
 
 /** How many jobs wait or run: shown in the bar, and kept fresh by whoever sees jobs. */
 const running = store(0);
@@ -62,7 +63,10 @@ export function useJob(id: string | null): { job: Job | null; error: ApiError | 
     source.onerror = () => {
       if (source.readyState !== EventSource.CLOSED) return;
       // An event source does not say why it was refused; the plain address does.
-      get<Job>(`jobs/${part(id)}`, {}, stop.signal).then(setJob, (err) => stop.signal.aborted || setError(asApiError(err)));
+      get<Job>(`jobs/${part(id)}`, {}, stop.signal).then(
+        setJob,
+        (err) => stop.signal.aborted || setError(asApiError(err)),
+      );
     };
     return () => {
       stop.abort();

@@ -6,6 +6,7 @@ import "./theme.css";
 import "./base.css";
 import "./layout.css";
 import "./components/components.css";
+import "./components/json.css";
 import "./pages/pages.css";
 import "./pages/catalogue.css";
 import "./pages/boards.css";

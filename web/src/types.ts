@@ -173,7 +173,12 @@ export interface PaperLine {
 export interface PaperList {
   total: number;
   papers: PaperLine[];
-  facets: { task: Record<string, number>; year: Record<string, number>; rung: Record<string, number>; implemented?: number };
+  facets: {
+    task: Record<string, number>;
+    year: Record<string, number>;
+    rung: Record<string, number>;
+    implemented?: number;
+  };
 }
 
 export interface PaperRecord {
@@ -371,5 +376,13 @@ export interface BoardDetail {
   cost: TextTable | null;
   published: TextTable | null;
   published_sources: string[];
-  elsewhere: { suite: string; method: string; metric: string; value: number; source: string; text: string; second_hand: boolean }[];
+  elsewhere: {
+    suite: string;
+    method: string;
+    metric: string;
+    value: number;
+    source: string;
+    text: string;
+    second_hand: boolean;
+  }[];
 }

@@ -44,7 +44,12 @@ export function Combobox<Option>(props: Props<Option>) {
           const found = await load(typed ? text : "", stop.signal);
           if (stop.signal.aborted) return;
           setOptions(found);
-          setAt(Math.max(0, found.findIndex((option) => !typed && optionKey(option) === chosenKey)));
+          setAt(
+            Math.max(
+              0,
+              found.findIndex((option) => !typed && optionKey(option) === chosenKey),
+            ),
+          );
         } catch {
           if (!stop.signal.aborted) setOptions([]);
         }

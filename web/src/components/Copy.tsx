@@ -13,7 +13,11 @@ export function Copy({ text, label }: { text: string; label?: string }) {
   const copy = () => {
     // Outside of loopback and https the browser has no clipboard for pages.
     if (!navigator.clipboard) setState("failed");
-    else navigator.clipboard.writeText(text).then(() => setState("copied"), () => setState("failed"));
+    else
+      navigator.clipboard.writeText(text).then(
+        () => setState("copied"),
+        () => setState("failed"),
+      );
   };
   return (
     <>

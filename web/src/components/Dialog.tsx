@@ -34,7 +34,12 @@ export function Dialog({ title, onClose, wide = false, children }: Props) {
       <div class="dialog-body">
         <header class="dialog-head">
           <h2 id={heading}>{title}</h2>
-          <button type="button" class="quiet square" aria-label={t("action.close")} onClick={() => element.current?.close()}>
+          <button
+            type="button"
+            class="quiet square"
+            aria-label={t("action.close")}
+            onClick={() => element.current?.close()}
+          >
             <Icon name="close" />
           </button>
         </header>

@@ -32,7 +32,13 @@ export function Conflicts({ conflicts }: { conflicts: Conflict[] | undefined }) 
   );
 }
 
-export function Provenance({ of, sources }: { of: PaperRecord["provenance"]; sources: Record<string, string> | undefined }) {
+export function Provenance({
+  of,
+  sources,
+}: {
+  of: PaperRecord["provenance"];
+  sources: Record<string, string> | undefined;
+}) {
   const rows = Object.entries(of ?? {});
   if (rows.length === 0) return null;
   return (

@@ -2,7 +2,15 @@
 import type { ComponentChildren } from "preact";
 import { Icon } from "./Icon";
 
-export function External({ href, class: className, children }: { href: string; class?: string; children?: ComponentChildren }) {
+export function External({
+  href,
+  class: className,
+  children,
+}: {
+  href: string;
+  class?: string;
+  children?: ComponentChildren;
+}) {
   // Records are data: only web addresses become links.
   if (!/^https?:\/\//.test(href)) return <span title={href}>{children ?? href}</span>;
   return (

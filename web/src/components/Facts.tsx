@@ -5,7 +5,11 @@ import { Fragment } from "preact";
 export type Fact = [name: string, value: ComponentChildren];
 
 const blank = (value: ComponentChildren): boolean =>
-  value === null || value === undefined || value === "" || value === false || (Array.isArray(value) && value.length === 0);
+  value === null ||
+  value === undefined ||
+  value === "" ||
+  value === false ||
+  (Array.isArray(value) && value.length === 0);
 
 export function Facts({ facts }: { facts: Fact[] }) {
   return (

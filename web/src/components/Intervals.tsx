@@ -59,7 +59,17 @@ interface Scale {
   decimals: number;
 }
 
-function Track({ row, as, scale, marks }: { row: IntervalRow; as: Props["as"]; scale: Scale; marks: { key: string; value: number }[] }) {
+function Track({
+  row,
+  as,
+  scale,
+  marks,
+}: {
+  row: IntervalRow;
+  as: Props["as"];
+  scale: Scale;
+  marks: { key: string; value: number }[];
+}) {
   const { at } = scale;
   const { value, lower, upper } = row;
   const [left, right] = [Math.min(0, value ?? 0), Math.max(0, value ?? 0)];
@@ -73,7 +83,14 @@ function Track({ row, as, scale, marks }: { row: IntervalRow; as: Props["as"]; s
         <line key={mark.key} class={`ceiling ${mark.key}`} x1={at(mark.value)} x2={at(mark.value)} y1="0" y2="24" />
       ))}
       {value !== null && as === "bars" && (
-        <rect class={row.control ? "mark-control" : "mark-method"} x={at(left)} width={width} y="6" height="12" rx="2" />
+        <rect
+          class={row.control ? "mark-control" : "mark-method"}
+          x={at(left)}
+          width={width}
+          y="6"
+          height="12"
+          rx="2"
+        />
       )}
       {lower != null && upper != null && (
         <g class="whisker">
@@ -82,7 +99,9 @@ function Track({ row, as, scale, marks }: { row: IntervalRow; as: Props["as"]; s
           <line x1={at(upper)} x2={at(upper)} y1="8.5" y2="15.5" />
         </g>
       )}
-      {value !== null && as === "dots" && <circle class={row.hollow ? "dot hollow" : "dot"} cx={at(value)} cy="12" r="4.5" />}
+      {value !== null && as === "dots" && (
+        <circle class={row.hollow ? "dot hollow" : "dot"} cx={at(value)} cy="12" r="4.5" />
+      )}
     </svg>
   );
 }

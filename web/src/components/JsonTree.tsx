@@ -26,7 +26,8 @@ function Node({ name, value }: { name: string; value: Json }) {
   if (value === null || typeof value !== "object") {
     return (
       <li>
-        <span class="json-key">{name}</span> <span class={`json-${value === null ? "null" : typeof value}`}>{String(value)}</span>
+        <span class="json-key">{name}</span>{" "}
+        <span class={`json-${value === null ? "null" : typeof value}`}>{String(value)}</span>
       </li>
     );
   }
@@ -36,7 +37,8 @@ function Node({ name, value }: { name: string; value: Json }) {
     <li>
       <details open={size > 0 && size <= OPEN && !flat}>
         <summary>
-          <span class="json-key">{name}</span> <span class="json-null">{Array.isArray(value) ? `[${size}]` : `{${size}}`}</span>
+          <span class="json-key">{name}</span>{" "}
+          <span class="json-null">{Array.isArray(value) ? `[${size}]` : `{${size}}`}</span>
         </summary>
         {flat ? <p class="json-flat">{value.map(String).join(", ")}</p> : <Children value={value} />}
       </details>

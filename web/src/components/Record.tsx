@@ -9,12 +9,26 @@ import { Icon } from "./Icon";
 import { JsonTree, type Json } from "./JsonTree";
 import { ErrorState, Loading } from "./states";
 
-export function RecordButton({ record, label, quiet = false }: { record: RecordName; label?: string; quiet?: boolean }) {
+export function RecordButton({
+  record,
+  label,
+  quiet = false,
+}: {
+  record: RecordName;
+  label?: string;
+  quiet?: boolean;
+}) {
   const [open, setOpen] = useState(false);
   const name = t("boards.record_of", { name: record.method });
   return (
     <>
-      <button type="button" class={quiet ? "quiet square" : ""} aria-label={label ? undefined : name} title={name} onClick={() => setOpen(true)}>
+      <button
+        type="button"
+        class={quiet ? "quiet square" : ""}
+        aria-label={label ? undefined : name}
+        title={name}
+        onClick={() => setOpen(true)}
+      >
         <Icon name="record" />
         {label}
       </button>

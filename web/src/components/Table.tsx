@@ -103,7 +103,8 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowClass, start }: 
   );
 }
 
-const cellClass = <Row,>(column: Column<Row>) => [column.number && "number", column.class].filter(Boolean).join(" ") || undefined;
+const cellClass = <Row,>(column: Column<Row>) =>
+  [column.number && "number", column.class].filter(Boolean).join(" ") || undefined;
 
 /** Sorted copy; rows without a value come last either way. */
 function sortRows<Row>(rows: Row[], columns: Column<Row>[], order: Order | null): Row[] {

@@ -18,7 +18,10 @@ interface Props {
 export function Tabs({ label, tabs, selected, onSelect }: Props) {
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
-  const at = Math.max(0, tabs.findIndex((tab) => tab.key === selected));
+  const at = Math.max(
+    0,
+    tabs.findIndex((tab) => tab.key === selected),
+  );
   const shown = tabs[at];
 
   const move = (event: KeyboardEvent) => {

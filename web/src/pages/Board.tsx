@@ -47,7 +47,10 @@ function Shown({ board }: { board: BoardDetail }) {
           <Protocol protocol={board.protocol} />
           <span class="tag">{t("boards.version", { n: board.version })}</span>
           <span class="muted">
-            {[counts(board.n), board.unit && t("boards.paired_by", { unit: tOr(`boards.unit.${board.unit}`, board.unit) })]
+            {[
+              counts(board.n),
+              board.unit && t("boards.paired_by", { unit: tOr(`boards.unit.${board.unit}`, board.unit) }),
+            ]
               .filter(Boolean)
               .join(" · ")}
           </span>
@@ -106,11 +109,13 @@ function First({ board }: { board: BoardDetail }) {
           <li key={title}>{t("boards.not_applicable", { method: title, reason })}</li>
         ))}
         {board.kind === "study" &&
-          board.sentences.filter((sentence) => !sentence.startsWith("No control beats")).map((sentence) => (
-            <li key={sentence} lang="en">
-              {sentence}
-            </li>
-          ))}
+          board.sentences
+            .filter((sentence) => !sentence.startsWith("No control beats"))
+            .map((sentence) => (
+              <li key={sentence} lang="en">
+                {sentence}
+              </li>
+            ))}
         {board.notes.map((note) => (
           <li key={note.en}>{pick(note)}</li>
         ))}

@@ -37,7 +37,9 @@ function Shown({ dataset }: { dataset: DatasetDetail }) {
         <h1 lang="en">{record.name}</h1>
         <p class="row small">
           <span class={record.kind === "predicted" ? "tag warn" : "tag"}>{t(`datasets.kind.${record.kind}`)}</span>
-          {record.aliases?.length ? <span class="muted">{t("papers.also", { names: record.aliases.join(", ") })}</span> : null}
+          {record.aliases?.length ? (
+            <span class="muted">{t("papers.also", { names: record.aliases.join(", ") })}</span>
+          ) : null}
         </p>
         {record.kind === "predicted" && (
           <div class="notice warn" role="note">
@@ -76,7 +78,8 @@ function Shown({ dataset }: { dataset: DatasetDetail }) {
               <ul class="near">
                 {dataset.papers.map((paper) => (
                   <li key={paper.key} lang="en">
-                    <Link href={`/papers/${part(paper.key)}`}>{paper.title}</Link> <span class="muted small">{paper.year}</span>
+                    <Link href={`/papers/${part(paper.key)}`}>{paper.title}</Link>{" "}
+                    <span class="muted small">{paper.year}</span>
                   </li>
                 ))}
               </ul>

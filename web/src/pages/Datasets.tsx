@@ -22,7 +22,8 @@ export function Datasets() {
   const term = useVocabulary();
   const { data, error, reload } = useApi<{ datasets: DatasetLine[] }>("datasets", { query });
   const columns = useMemo(() => columnsOf(term), [term]);
-  const found = data?.datasets.filter((row) => (!kind || row.kind === kind) && (!histology || row.histology === true)) ?? [];
+  const found =
+    data?.datasets.filter((row) => (!kind || row.kind === kind) && (!histology || row.histology === true)) ?? [];
   const shown = all ? found : found.slice(0, MANY);
   return (
     <div class="page">
@@ -34,7 +35,11 @@ export function Datasets() {
       </header>
       <div class="row">
         <SearchField label={t("datasets.search")} placeholder={t("datasets.hint")} />
-        <select aria-label={t("datasets.kind")} value={kind} onChange={(event) => setQuery({ kind: event.currentTarget.value })}>
+        <select
+          aria-label={t("datasets.kind")}
+          value={kind}
+          onChange={(event) => setQuery({ kind: event.currentTarget.value })}
+        >
           <option value="">{t("datasets.all_kinds")}</option>
           {KINDS.map((key) => (
             <option key={key} value={key}>
@@ -104,10 +109,17 @@ function columnsOf(term: (facet: Facet, key: string) => string): Column<DatasetL
       key: "kind",
       head: t("datasets.kind"),
       sort: (row) => row.kind,
-      cell: (row) => <span class={row.kind === "predicted" ? "tag warn" : "tag"}>{t(`datasets.kind.${row.kind}`)}</span>,
+      cell: (row) => (
+        <span class={row.kind === "predicted" ? "tag warn" : "tag"}>{t(`datasets.kind.${row.kind}`)}</span>
+      ),
     },
     { key: "organs", head: t("datasets.organs"), class: "wide-cell", cell: (row) => terms("organ", row.organs) },
-    { key: "technology", head: t("datasets.technology"), class: "wide-cell", cell: (row) => terms("platform", row.technology) },
+    {
+      key: "technology",
+      head: t("datasets.technology"),
+      class: "wide-cell",
+      cell: (row) => terms("platform", row.technology),
+    },
     count("n_samples", t("datasets.samples")),
     count("n_donors", t("datasets.donors")),
     count("n_spots", t("datasets.spots")),
@@ -115,7 +127,8 @@ function columnsOf(term: (facet: Facet, key: string) => string): Column<DatasetL
       key: "histology",
       head: t("datasets.histology"),
       sort: (row) => (row.histology === null ? null : Number(!row.histology)),
-      cell: (row) => (row.histology === null ? <span class="muted">–</span> : t(row.histology ? "value.yes" : "value.no")),
+      cell: (row) =>
+        row.histology === null ? <span class="muted">–</span> : t(row.histology ? "value.yes" : "value.no"),
     },
     {
       key: "licence",

@@ -147,7 +147,13 @@ function Run({ paper, method }: { paper: PaperDetail; method: string }) {
   };
   return (
     <>
-      <button type="button" class="primary" disabled={asked} title={t("papers.run_note", { key: paper.key })} onClick={run}>
+      <button
+        type="button"
+        class="primary"
+        disabled={asked}
+        title={t("papers.run_note", { key: paper.key })}
+        onClick={run}
+      >
         <Icon name="play" />
         {t("papers.run", { name: method })}
       </button>

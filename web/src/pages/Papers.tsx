@@ -50,7 +50,15 @@ export function Papers() {
             </h2>
             <label class="row small">
               <span class="muted">{t("papers.sort")}</span>
-              <select value={sort} onChange={(event) => setQuery({ sort: event.currentTarget.value === "relevance" ? null : event.currentTarget.value, offset: null })}>
+              <select
+                value={sort}
+                onChange={(event) =>
+                  setQuery({
+                    sort: event.currentTarget.value === "relevance" ? null : event.currentTarget.value,
+                    offset: null,
+                  })
+                }
+              >
                 {SORTS.map((key) => (
                   <option key={key} value={key}>
                     {t(`papers.sort.${key}`)}
@@ -125,7 +133,9 @@ function Line({ paper, term }: { paper: PaperLine; term: (facet: Facet, key: str
               {term("task", task)}
             </span>
           ))}
-          {paper.implemented.length > 0 && <span class="tag good">{t("papers.implements", { name: paper.implemented.join(", ") })}</span>}
+          {paper.implemented.length > 0 && (
+            <span class="tag good">{t("papers.implements", { name: paper.implemented.join(", ") })}</span>
+          )}
           {paper.status === "retracted" && <span class="tag bad">{t("papers.status.retracted")}</span>}
         </p>
       </div>
@@ -140,7 +150,8 @@ function Chips({ term }: { term: (facet: Facet, key: string) => string }) {
   const [task, from, to, rung] = ["task", "year_from", "year_to", "rung"].map((key) => query.get(key));
   const chips: [string, Record<string, null>][] = [];
   if (task) chips.push([term("task", task), { task: null }]);
-  if (from || to) chips.push([from === to ? `${from}` : `${from ?? ""}–${to ?? ""}`, { year_from: null, year_to: null }]);
+  if (from || to)
+    chips.push([from === to ? `${from}` : `${from ?? ""}–${to ?? ""}`, { year_from: null, year_to: null }]);
   if (rung) chips.push([`≥ ${rungName(Number(rung))}`, { rung: null }]);
   if (query.get("implemented")) chips.push([t("papers.implemented"), { implemented: null }]);
   if (chips.length === 0) return null;

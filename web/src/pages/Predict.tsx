@@ -97,7 +97,10 @@ function useCheck(asked: Asked | null): { check: Check | null; error: ApiError |
     const stop = new AbortController();
     const wait = asked.mpp === null ? 0 : 500; // it may still be typed
     const timer = setTimeout(() => {
-      post<Check>("checks", asked, stop.signal).then(setCheck, (err) => stop.signal.aborted || setError(asApiError(err)));
+      post<Check>("checks", asked, stop.signal).then(
+        setCheck,
+        (err) => stop.signal.aborted || setError(asApiError(err)),
+      );
     }, wait);
     return () => {
       stop.abort();

@@ -30,7 +30,11 @@ export const boards = {
   "boards.unit.seed": { en: "seed", zh: "随机种子" },
   "boards.paired_by": { en: "paired by {unit}", zh: "按{unit}配对" },
   "boards.first": { en: "Read this first", zh: "请先阅读" },
-  "boards.wins": { en: "Controls beat {n} methods in {metric}", one: "Controls beat {n} method in {metric}", zh: "在 {metric} 上，有对照胜过 {n} 个方法" },
+  "boards.wins": {
+    en: "Controls beat {n} methods in {metric}",
+    one: "Controls beat {n} method in {metric}",
+    zh: "在 {metric} 上，有对照胜过 {n} 个方法",
+  },
   "boards.beaten_by": { en: "Beaten by", zh: "胜过它的对照" },
   "boards.own": { en: "Score", zh: "得分" },
   "boards.over_donors": {
@@ -92,7 +96,10 @@ export const boards = {
     zh: "我们的运行按论文方式平均，以及论文在该协议下报告的数值；[2nd] 表示转引。两者不一同排名。",
   },
   "boards.elsewhere": { en: "Reported under other protocols", zh: "其他协议下报告的数值" },
-  "boards.elsewhere_lead": { en: "On these data, but not comparable with anything above.", zh: "使用同样的数据，但与上文数值不可比较。" },
+  "boards.elsewhere_lead": {
+    en: "On these data, but not comparable with anything above.",
+    zh: "使用同样的数据，但与上文数值不可比较。",
+  },
   "boards.elsewhere_n": { en: "{source}: {n} values", one: "{source}: {n} value", zh: "{source}：{n} 个数值" },
   "boards.second_hand": { en: "second-hand", zh: "转引" },
   "boards.cost": { en: "Cost", zh: "成本" },

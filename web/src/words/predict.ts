@@ -13,9 +13,15 @@ export const predict = {
   "predict.or": { en: "or", zh: "或" },
   "predict.drop": { en: "Drop a slide here", zh: "将切片文件拖到此处" },
   "predict.browse": { en: "Choose a file", zh: "选择文件" },
-  "predict.limit": { en: "SVS, TIFF, OME-TIFF, PNG or JPEG, up to {size}", zh: "SVS、TIFF、OME-TIFF、PNG 或 JPEG，不超过 {size}" },
+  "predict.limit": {
+    en: "SVS, TIFF, OME-TIFF, PNG or JPEG, up to {size}",
+    zh: "SVS、TIFF、OME-TIFF、PNG 或 JPEG，不超过 {size}",
+  },
   "predict.uploading": { en: "Sending {name}: {percent} %", zh: "正在上传 {name}：{percent}%" },
-  "predict.too_big": { en: "{name} has {size}; the studio takes uploads up to {limit}.", zh: "{name} 大小为 {size}，上传上限为 {limit}。" },
+  "predict.too_big": {
+    en: "{name} has {size}; the studio takes uploads up to {limit}.",
+    zh: "{name} 大小为 {size}，上传上限为 {limit}。",
+  },
   "predict.too_big_todo": {
     en: "Start the studio with the file instead: `histoscribe studio FILE` reads it in place.",
     zh: "请改为启动时给出该文件：`histoscribe studio 文件`，将直接原地读取。",
@@ -43,9 +49,18 @@ export const predict = {
   "predict.trained_on": { en: "Trained on", zh: "训练数据" },
   "predict.licence": { en: "Licence", zh: "许可" },
   "predict.check": { en: "Check", zh: "检查" },
-  "predict.check_waits": { en: "Choose a slide and a model; the check starts by itself.", zh: "选择切片和模型后自动开始检查。" },
-  "predict.checking": { en: "Looking at the tissue, the scale and the fit to the model", zh: "正在检查组织、分辨率以及与模型的匹配" },
-  "predict.overlay": { en: "The tissue that was found on the slide, and where predictions would stand", zh: "检测到的组织以及将要预测的位置" },
+  "predict.check_waits": {
+    en: "Choose a slide and a model; the check starts by itself.",
+    zh: "选择切片和模型后自动开始检查。",
+  },
+  "predict.checking": {
+    en: "Looking at the tissue, the scale and the fit to the model",
+    zh: "正在检查组织、分辨率以及与模型的匹配",
+  },
+  "predict.overlay": {
+    en: "The tissue that was found on the slide, and where predictions would stand",
+    zh: "检测到的组织以及将要预测的位置",
+  },
   "predict.check.ok": { en: "Nothing speaks against this prediction", zh: "未发现问题，可以预测" },
   "predict.check.warn": { en: "Read this before you trust the result", zh: "采信结果前请先阅读" },
   "predict.check.wrong": { en: "This prediction would mislead", zh: "该预测会产生误导" },
@@ -53,7 +68,10 @@ export const predict = {
   "predict.start": { en: "Start the prediction", zh: "开始预测" },
   "predict.start_anyway": { en: "Start in spite of the findings", zh: "忽略检查结果并开始" },
   "predict.run_waits": { en: "Starts when the check is through.", zh: "检查完成后即可开始。" },
-  "predict.under_way": { en: "You may leave this page or reload it: the job goes on.", zh: "可以离开或刷新本页，任务会继续。" },
+  "predict.under_way": {
+    en: "You may leave this page or reload it: the job goes on.",
+    zh: "可以离开或刷新本页，任务会继续。",
+  },
   "predict.done": { en: "The prediction is ready", zh: "预测已完成" },
   "predict.cancelled": { en: "Cancelled. Nothing was written.", zh: "已取消，未写入任何结果。" },
   "predict.open": { en: "Look at it on the slide", zh: "在切片上查看" },

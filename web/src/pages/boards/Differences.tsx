@@ -33,7 +33,12 @@ export function Differences({ differences }: { differences: BoardDifference[] })
           <Forest key={role} role={role} rows={shown.filter((d) => d.role === role)} />
         ))}
       </div>
-      <Table caption={t("boards.differences")} columns={columnsOf()} rows={shown} rowKey={(d) => `${d.method} ${d.role} ${d.metric}`} />
+      <Table
+        caption={t("boards.differences")}
+        columns={columnsOf()}
+        rows={shown}
+        rowKey={(d) => `${d.method} ${d.role} ${d.metric}`}
+      />
     </section>
   );
 }
@@ -79,7 +84,13 @@ const columnsOf = (): Column<BoardDifference>[] => [
     number: true,
     cell: (d) => (d.lower === null ? "–" : `[${score(d.lower)}, ${score(d.upper)}]`),
   },
-  { key: "n", head: "n", number: true, sort: (d) => d.n, cell: (d) => `${d.n} ${tOr(`boards.unit.${d.unit}`, d.unit)}` },
+  {
+    key: "n",
+    head: "n",
+    number: true,
+    sort: (d) => d.n,
+    cell: (d) => `${d.n} ${tOr(`boards.unit.${d.unit}`, d.unit)}`,
+  },
   {
     key: "clear",
     head: t("boards.clear"),

@@ -94,7 +94,10 @@ function Tasks({ counts, chosen, term, onChoose }: TasksProps) {
 /** A bar a year; pressing two bars one after the other chooses the years between them. */
 function Years({ counts }: { counts: Record<string, number> }) {
   const { query } = usePlace();
-  const years = Object.keys(counts).map(Number).filter(Boolean).sort((a, b) => a - b);
+  const years = Object.keys(counts)
+    .map(Number)
+    .filter(Boolean)
+    .sort((a, b) => a - b);
   const last = years[years.length - 1];
   if (last === undefined) return null;
   const first = Math.max(years[0] ?? last, last - 11); // the few before share the chart's left edge in no useful way
@@ -115,7 +118,14 @@ function Years({ counts }: { counts: Record<string, number> }) {
           const label = t("papers.year_n", { year: String(year), n });
           const pressed = from !== null && to !== null && year >= from && year <= to;
           return (
-            <button key={year} type="button" aria-pressed={pressed} aria-label={label} title={label} onClick={() => press(year)}>
+            <button
+              key={year}
+              type="button"
+              aria-pressed={pressed}
+              aria-label={label}
+              title={label}
+              onClick={() => press(year)}
+            >
               <span style={{ height: `${Math.max(3, (n / most) * 100)}%` }} />
             </button>
           );

@@ -48,7 +48,8 @@ export function PaperFacts({ paper }: { paper: PaperDetail }) {
           <ul class="near">
             {paper.near.map((other) => (
               <li key={other.key} lang="en">
-                <Link href={`/papers/${part(other.key)}`}>{other.title}</Link> <span class="muted small">{other.year}</span>
+                <Link href={`/papers/${part(other.key)}`}>{other.title}</Link>{" "}
+                <span class="muted small">{other.year}</span>
               </li>
             ))}
           </ul>
@@ -76,7 +77,9 @@ function Datasets({ paper }: { paper: PaperDetail }) {
           <Link href={`/datasets/${part(dataset.key)}`}>{dataset.name}</Link>
         </li>
       ))}
-      {paper.record.datasets_unlisted?.map((name) => <li key={name}>{name}</li>)}
+      {paper.record.datasets_unlisted?.map((name) => (
+        <li key={name}>{name}</li>
+      ))}
     </ul>
   );
 }

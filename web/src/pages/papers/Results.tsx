@@ -49,7 +49,13 @@ export function Results({ results }: { results: PaperResult[] }) {
     { key: "split", head: t("papers.split"), cell: (row) => <span lang="en">{row.split ?? "–"}</span> },
     { key: "encoder", head: t("papers.encoder"), cell: (row) => <span lang="en">{row.encoder ?? "–"}</span> },
     { key: "metric", head: t("papers.metric"), sort: (row) => row.metric, cell: (row) => <code>{row.metric}</code> },
-    { key: "reported", head: t("papers.reported"), number: true, sort: (row) => row.reported, cell: (row) => score(row.reported) },
+    {
+      key: "reported",
+      head: t("papers.reported"),
+      number: true,
+      sort: (row) => row.reported,
+      cell: (row) => score(row.reported),
+    },
     {
       key: "measured",
       head: t("papers.measured"),
@@ -86,12 +92,7 @@ export function Results({ results }: { results: PaperResult[] }) {
       ) : (
         <>
           <p class="small muted">{t("papers.results_lead")}</p>
-          <Table
-            caption={t("papers.results")}
-            columns={columns}
-            rows={shown}
-            rowKey={(row) => String(row.row)}
-          />
+          <Table caption={t("papers.results")} columns={columns} rows={shown} rowKey={(row) => String(row.row)} />
           {shown.length < rows.length && (
             <div class="row">
               <button type="button" onClick={() => setAll(true)}>

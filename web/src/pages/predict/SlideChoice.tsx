@@ -19,7 +19,10 @@ interface Props {
 
 export function SlideChoice({ slides, chosen, limit, onChoose, onUpload }: Props) {
   const load = useCallback(
-    (query: string) => slides.filter((item) => `${item.name} ${item.donor ?? ""} ${item.file}`.toLowerCase().includes(query.toLowerCase())),
+    (query: string) =>
+      slides.filter((item) =>
+        `${item.name} ${item.donor ?? ""} ${item.file}`.toLowerCase().includes(query.toLowerCase()),
+      ),
     [slides],
   );
   return (

@@ -1,4 +1,5 @@
 /** A slide with what is measured and predicted on it. */
+import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { asApiError, part, useApi } from "../api";
 import { Dialog } from "../components/Dialog";
@@ -75,7 +76,7 @@ function Viewer({ item }: { item: ItemDetail }) {
   );
   useEffect(() => {
     if (state.gene === null && item.layers.length > 0) {
-      step(1);
+      neighbour(item.id, null, 1).then((gene) => gene && change({ gene }), () => undefined);
     }
   }, [item]);
   useEffect(() => {
@@ -83,6 +84,8 @@ function Viewer({ item }: { item: ItemDetail }) {
       handle.outline.onDone = (polygon) => {
         change({ selection: { polygon } });
         setTool("pan");
+        // Its marker genes appear among the controls, which may be scrolled elsewhere.
+        requestAnimationFrame(() => document.getElementById("selection")?.scrollIntoView({ block: "start" }));
       };
     }
   }, [handle]);
@@ -136,7 +139,7 @@ function Viewer({ item }: { item: ItemDetail }) {
           </Part>
         )}
         {item.observations && (
-          <Part title={t("slide.selection")}>
+          <Part id="selection" title={t("slide.selection")}>
             <SelectionPanel item={item} indices={selected} layer={layer} gene={state.gene} onGene={setGene} onClear={() => change({ selection: null })} />
           </Part>
         )}
@@ -192,7 +195,7 @@ function Viewer({ item }: { item: ItemDetail }) {
           indices={selected}
           onFigure={async (format) => {
             if (handle && painted) {
-              await saveFigure(format, item, handle.stage, plans, state, painted).catch((err) => {
+              await saveFigure(format, item, handle.stage, plans, state, painted, about?.trust ?? null).catch((err) => {
                 throw asApiError(err);
               });
             }
@@ -221,9 +224,9 @@ function Head({ item }: { item: ItemDetail }) {
   );
 }
 
-function Part({ title, children }: { title: string; children: preact.ComponentChildren }) {
+function Part({ id, title, children }: { id?: string; title: string; children: ComponentChildren }) {
   return (
-    <section class="part">
+    <section class="part" id={id}>
       <h2>{title}</h2>
       {children}
     </section>

@@ -1,7 +1,7 @@
 /** Gather what the stage shows into a figure and save it. */
 
 import { t } from "../i18n";
-import type { ItemDetail } from "../types";
+import type { ItemDetail, Trust } from "../types";
 import { FIGURE_RATIO, figureSvg, pngOf, SHAPES_MAX, type FigurePart } from "./figure";
 import { categoryLook, scaleOf, valueLook } from "./looks";
 import type { Painted, Plan } from "./painter";
@@ -16,13 +16,22 @@ export async function saveFigure(
   plans: readonly Plan[],
   state: ViewState,
   painted: Painted,
+  trust: Trust | null,
 ): Promise<void> {
   const parts = plans.flatMap((plan) => partOf(plan, stage, state, painted));
   const many = [...stage.counts.values()].some((count) => count > SHAPES_MAX);
   const subject = state.by.kind === "gene" ? state.gene : null;
+  // A figure goes where the page's flag does not: it says itself how far its prediction can be trusted.
+  const predicted = subject !== null && plans.some((plan) => plan.layer !== null && plan.layer !== "measured");
+  const notes = [
+    "HistoScribe",
+    item.donor && t("slide.donor", { name: item.donor }),
+    t(`slide.kind_${item.kind}`),
+    predicted && trust && t(`slide.trust_${trust}_long`),
+  ];
   const svg = await figureSvg({
     title: [item.name, subject].filter(Boolean).join(" · "),
-    note: `HistoScribe · ${[item.donor && t("slide.donor", { name: item.donor }), t(`slide.kind_${item.kind}`)].filter(Boolean).join(" · ")}`,
+    note: notes.filter(Boolean).join(" · "),
     parts,
     raster: many || state.by.kind === "composition" ? stage.snapshot(FIGURE_RATIO) : null,
   });

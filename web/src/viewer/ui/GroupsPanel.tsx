@@ -1,7 +1,6 @@
 /** The groups of a category: their colours as a legend, the gene's quartiles in each, and a way to select them. */
 
-import { useApi } from "../../api";
-import { part } from "../../api";
+import { part, useApi } from "../../api";
 import { ErrorState } from "../../components/states";
 import { t } from "../../i18n";
 import type { ItemDetail, LayerName, Summary } from "../../types";
@@ -22,9 +21,9 @@ export function GroupsPanel({ item, category, gene, layer, selection, onSelect }
   const { data, error } = useApi<Summary>(path, { gene, layer, category: category.key });
   const groups = new Map(path && data ? data.groups.map((group) => [group.name, group]) : []);
   const finite = [...groups.values()].filter((group) => Number.isFinite(group.q75));
-  const low = Math.min(0, ...finite.map((group) => group.q25));
+  const low = Math.min(...finite.map((group) => Math.min(group.q25, group.mean)));
   const high = Math.max(...finite.map((group) => Math.max(group.q75, group.mean)), low + 1e-9);
-  const x = (value: number) => `${(100 * (value - low)) / (high - low)}%`;
+  const x = (value: number) => `${2 + (96 * (value - low)) / (high - low)}%`;
   const picked = selection && "category" in selection && selection.category === category.key ? selection.code : null;
   return (
     <div class="groups">

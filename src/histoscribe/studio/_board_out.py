@@ -91,7 +91,7 @@ def _suite(board: Board) -> dict[str, Any]:
         "notes": [_both(note) for note in board.notes],
         # Who is beaten by a control is told in `wins`, as numbers.
         "sentences": [s for s in sentences(board) if not s.startswith("Controls beat ")],
-        "wins": _wins((w.method, w.metric, w.method_value, w.control, w.control_value) for w in board.wins),
+        "wins": _wins(("", w.method, w.metric, w.method_value, w.control, w.control_value) for w in board.wins),
         "failures": [{"title": r.title, "message": str(r.record.failure.get("message", ""))} for r in board.failures],
         "not_applicable": [
             {"title": r.title, "reason": str(r.scores()["not_applicable"])} for r in board.not_applicable
@@ -111,7 +111,7 @@ def _study(board: StudyBoard) -> dict[str, Any]:
     from histoscribe.bench.studies._text import study_sentences
 
     said = [s for table in board.tables for s in study_sentences(board, table)]
-    wins = [(w.method, w.metric, w.own, *c) for t in board.tables for w in t.wins for c in w.controls]
+    wins = [(t.case, w.method, w.metric, w.own, *c) for t in board.tables for w in t.wins for c in w.controls]
     return {
         "seeds": list(board.seeds),
         "dirty": board.dirty,
@@ -208,11 +208,11 @@ def _ceilings(ceiling: Mapping[str, float], metrics: Iterable[str]) -> list[dict
     return found
 
 
-def _wins(rows: Iterable[tuple[str, str, float, str, float]]) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
-    for method, metric, own, control, value in rows:
-        new = {"method": method, "metric": metric, "own": own, "controls": []}
-        groups.setdefault((method, metric), new)["controls"].append({"title": control, "value": value})
+def _wins(rows: Iterable[tuple[str, str, str, float, str, float]]) -> list[dict[str, Any]]:
+    groups: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for table, method, metric, own, control, value in rows:
+        new = {"table": table, "method": method, "metric": metric, "own": own, "controls": []}
+        groups.setdefault((table, method, metric), new)["controls"].append({"title": control, "value": value})
     return list(groups.values())
 
 

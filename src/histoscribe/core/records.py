@@ -20,6 +20,7 @@ __all__ = ["RunRecord"]
 #: Fields that only a suite's run fills.
 _SUITE_FIELDS = {
     *(
+        "family",
         "protocol",
         "preset",
         "tiles",
@@ -88,6 +89,8 @@ class RunRecord:
         True where the data were generated.
     kind
         ``"method"`` or ``"control"``.
+    family
+        Family of the method where it is another than expression: ``"composition"``, ``"volume"``, ``"slide-level"``.
     protocol
         ``"clean"``, or whose published protocol the suite reproduces; empty for a single evaluation.
     preset
@@ -128,6 +131,7 @@ class RunRecord:
     seconds: float = 0.0
     synthetic: bool = False
     kind: str = "method"
+    family: str = ""
     protocol: str = ""
     preset: str = ""
     tiles: dict[str, Any] = field(default_factory=dict)

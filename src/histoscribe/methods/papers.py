@@ -13,20 +13,32 @@ if TYPE_CHECKING:
     from histoscribe.catalogue.index import Index
     from histoscribe.catalogue.ladder import Climb
     from histoscribe.catalogue.store import Catalogue
+    from histoscribe.core.card import Card
     from histoscribe.core.records import RunRecord
 
 __all__ = ["Plan", "cards_of", "implemented", "open_search", "plan", "results_folder", "stored_ladder"]
 
 _METHOD, _ENCODER, _PRESET = "ridge", "efficientnet-lite0+colour", "laptop"
+#: Family to the study on generated data that runs its methods; those of expression run on generated sections.
+_STUDIES = {
+    "composition": "synthetic-composition",
+    "pretraining": "synthetic-few-label",
+    "slide-level": "synthetic-bulk",
+    "volume": "synthetic-3d",
+}
 
 
 class Plan(NamedTuple):
-    """What running a paper means: a method, an encoder, whether it is a control, and the method's preset."""
+    """What running a paper means: a method, an encoder, whether it is a control, and the method's preset.
+
+    Methods of other families than expression have a study on generated data instead of an encoder.
+    """
 
     method: str
     encoder: str
     control: bool
     preset: str | None = None
+    study: str = ""
 
 
 def implemented(*, fetched: bool = False) -> dict[str, list[Plan]]:
@@ -35,9 +47,13 @@ def implemented(*, fetched: bool = False) -> dict[str, list[Plan]]:
     Encoders whose weights have to be fetched count only if `fetched`: whether they run differs between machines.
     """
     from histoscribe.encoders import ENCODERS
-    from histoscribe.methods import EXPRESSION
+    from histoscribe.methods import EXPRESSION, FAMILIES
 
     found: dict[str, list[Plan]] = {}
+    for family, study in _STUDIES.items():
+        for name in FAMILIES[family]:
+            card = FAMILIES[family].get(name).card
+            found.setdefault(card.paper, []).append(Plan(name, "none", card.control, study=study))
     for name in EXPRESSION:
         method = EXPRESSION.get(name)
         # On the CPU of whoever asks: published sizes are for a GPU, and stay one --preset away in `fit`.
@@ -68,24 +84,39 @@ def plan(key: str) -> Plan:
         msg = f"nothing of {key!r} is implemented here. These run: {', '.join(sorted(implemented()))}."
         raise DataError(msg)
     encoders = {way for way in ways[key] if way.method == _METHOD and way.encoder != _ENCODER}
-    # Of several methods that name one paper, the one whose name comes first without a preset: the plain one.
-    return min(ways[key], key=lambda way: (way.control, way in encoders, way.preset is not None, way.method))
+    named = key.rpartition("-")[0]
+
+    def rank(way: Plan) -> tuple[Any, ...]:
+        # Of several methods that name one paper, the one that bears its name, else the first without a preset.
+        return way.control, way in encoders, way.method != named, way.preset is not None, way.method
+
+    return min(ways[key], key=rank)
 
 
 def cards_of(run: RunRecord) -> Iterable[str]:
     """Name the papers behind a run: that of its method, unless it is a control, and those of its encoder's parts."""
     from histoscribe.encoders import ENCODERS, split_names
-    from histoscribe.methods import EXPRESSION
 
-    if run.method in EXPRESSION:
-        card = EXPRESSION.get(run.method).card
-        # A control stands in the paper's table of baselines; that it runs says nothing about the paper's own work.
-        if not card.control:
-            yield card.paper
+    card = _card(run)
+    # A control stands in the paper's table of baselines; that it runs says nothing about the paper's own work.
+    if card is not None and not card.control:
+        yield card.paper
     for part in split_names(run.encoder):
         name = part.partition("@")[0].partition("[")[0]
         if name in ENCODERS and (card := ENCODERS.get(name).card).paper and not card.control:
             yield card.paper
+
+
+def _card(run: RunRecord) -> Card | None:
+    """Return the card of a run's method: of its own family where the record names it, else of the first that has it."""
+    from histoscribe.methods import FAMILIES
+
+    # What is learned before there are labels is judged on whole slides, too.
+    own = {"slide-level": ("slide-level", "pretraining")}.get(run.family, (run.family,))
+    for kind in own if run.family else FAMILIES:
+        if run.method in FAMILIES[kind]:
+            return FAMILIES[kind].get(run.method).card
+    return None
 
 
 def results_folder(results: Path | None) -> Path:

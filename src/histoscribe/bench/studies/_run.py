@@ -123,7 +123,7 @@ def _one(study: Study, entry: Entry, seed: int, *, root: Path, folder: Path, fre
         return StudyDone(entry, seed, [], failure=str(err))
     spent = round((time.perf_counter() - start) / max(len(records), 1), 3)
     # Written together at the end: what is stored of a run is always the whole of it.
-    records = [replace(r, run_key=key, seconds=r.seconds or spent) for r in records]
+    records = [replace(r, run_key=key, family=study.family, seconds=r.seconds or spent) for r in records]
     for record in records:
         record.save(folder / entry.method)
     return StudyDone(entry, seed, records)

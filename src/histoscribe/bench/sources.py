@@ -25,6 +25,7 @@ SOURCES = Registry(
     "source",
     {
         "planted-spots": "histoscribe.testing:make_spots",
+        "planted-stack": "histoscribe.testing:make_stack",
         "synthetic-bulk": "histoscribe.testing:SYNTHETIC_BULK",
         "synthetic-donors": "histoscribe.testing:SYNTHETIC_DONORS",
     },

@@ -14,6 +14,7 @@ STUDIES = Registry(
         "her2st-3d": "histoscribe.bench.studies.her2st_3d:Her2st3d",
         "her2st-3d-asign-protocol": "histoscribe.bench.studies.her2st_3d_asign:Her2st3dAsign",
         "her2st-composition-from-histology": "histoscribe.bench.studies.her2st_composition:Her2stComposition",
+        "synthetic-3d": "histoscribe.bench.studies.synthetic_3d:Synthetic3d",
         "synthetic-bulk": "histoscribe.bench.studies.synthetic_bulk:SyntheticBulk",
         "synthetic-composition": "histoscribe.bench.studies.synthetic_composition:SyntheticComposition",
         "synthetic-few-label": "histoscribe.bench.studies.synthetic_few_label:SyntheticFewLabel",

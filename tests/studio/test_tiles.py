@@ -135,3 +135,14 @@ def test_a_slide_that_cannot_be_read_is_told_in_the_list_and_when_asked_for(make
     (line,) = client.get("/api/items").json()["items"]
     assert line["state"] == "failed"
     assert "broken.tif" in line["error"]["what"]
+
+
+def test_the_short_way_sends_what_the_route_sends(client, ids, monkeypatch):
+    from histoscribe.studio._fast_tiles import FastTiles
+
+    address = f"/api/items/{ids['slide']}/tile/0/2/1"
+    fast = client.get(address)
+    monkeypatch.setattr(FastTiles, "_answer", lambda *_: None)
+    slow = client.get(address)
+    assert fast.content == slow.content
+    assert dict(fast.headers) == dict(slow.headers)

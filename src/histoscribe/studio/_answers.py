@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-__all__ = ["BINARY", "JPEG", "cached", "unchanged"]
+__all__ = ["BINARY", "JPEG", "cached", "unchanged", "unchanged_for"]
 
 #: Kept by the browser, but asked for again each time: an unchanged file costs 0.1 kB.
 _KEEP = "private, no-cache"
@@ -32,7 +32,13 @@ BINARY = _content("application/octet-stream", "Little-endian numbers, row by row
 
 def unchanged(request: Request, etag: str) -> Response | None:
     """Return 304 where the client has this version already, else None."""
-    sent = request.headers.get("if-none-match", "")
+    return unchanged_for(request.headers.get("if-none-match", ""), etag)
+
+
+def unchanged_for(sent: str, etag: str) -> Response | None:
+    """Return 304 where an If-None-Match header names this version, else None."""
+    if not sent:
+        return None
     if etag in {tag.strip().removeprefix("W/") for tag in sent.split(",")} or sent.strip() == "*":
         return Response(status_code=304, headers={"etag": etag, "cache-control": _KEEP})
     return None

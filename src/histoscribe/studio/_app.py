@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from histoscribe.core.errors import HistoScribeError
 from histoscribe.studio._error import StudioError, parts_of
+from histoscribe.studio._fast_tiles import FastTiles
 from histoscribe.studio._guard import LOOPBACK, Guard, error_response
 from histoscribe.studio._pool import Gone
 
@@ -73,6 +74,8 @@ def create_app(studio: Studio, *, hosts: frozenset[str] | None = LOOPBACK, token
     for name in _ROUTES:
         app.include_router(import_module(f"histoscribe.studio.routes.{name}").router)
     _handle_errors(app)
+    app.add_middleware(FastTiles, studio=studio)
+    # Added last, so it is asked first.
     app.add_middleware(Guard, limits=studio.limits, hosts=hosts, token=token)
     return app
 

@@ -21,9 +21,12 @@ __all__ = ["same_slide", "values_alone", "values_of_pair"]
 
 
 def same_slide(a: Opened, b: Opened) -> bool:
-    """Say whether two items lie on one slide: the same file, or a copy of it by name and size in px."""
+    """Say whether two items lie on one slide: the same file, or a copy of it by name and size in px.
+
+    Without a slide on either side, the same section by name.
+    """
     if a.slide is None or b.slide is None:
-        return False
+        return a.slide is b.slide and bool(a.subject) and a.subject == b.subject
     return a.slide == b.slide or (a.slide.name == b.slide.name and a.size == b.size)
 
 

@@ -63,6 +63,8 @@ class Opened:
         The slide's tiles, or None; (width, height) of level 0, px.
     slide
         The slide's file, by which items on one slide find each other; None where there is none.
+    subject
+        Name of the section, by which items without a slide find each other.
     mpp
         um per level-0 px, or None where nobody knows.
     xy
@@ -93,6 +95,7 @@ class Opened:
     target: Target | None = None
     unit: str = ""
     width_unit: str = ""
+    subject: str = ""
     trust: dict[str, Trust] = field(default_factory=dict)
     categories: list[Category] = field(default_factory=list)
     composition: Composition | None = None

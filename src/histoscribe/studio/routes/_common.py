@@ -33,7 +33,8 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 ERRORS = errors(403, 404, 409, 410, 422, 429, 503)
 
 
-def _studio(request: Request) -> Studio:
+# Asynchronous, or each request would take two turns through a thread to look something up.
+async def _studio(request: Request) -> Studio:
     return request.app.state.studio
 
 
@@ -41,7 +42,7 @@ TheStudio = Annotated[Studio, Depends(_studio)]
 ItemKey = Annotated[str, Path(alias="item", pattern=r"^[0-9a-f]{16}$", description="Id of an item.")]
 
 
-def _item(item: ItemKey, studio: TheStudio) -> Item:
+async def _item(item: ItemKey, studio: TheStudio) -> Item:
     return studio.items.get(item)
 
 

@@ -10,6 +10,8 @@ SPATIAL: Final = "spatial"
 SPATIAL_UM: Final = "spatial_um"
 #: obsm: (n, 3) float64, x and y in the frame of a stack of sections, and depth, um.
 STACK_UM: Final = "stack_um"
+#: obsm: (n, 3) float64, x, y and z of the observation's centre in the frame of its stack, um.
+SPATIAL_3D: Final = "spatial_3d_um"
 #: layers: integer counts, csr.
 COUNTS: Final = "counts"
 #: obs: total counts over all genes that were measured (not only those in `var`): the library size.

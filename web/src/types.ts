@@ -366,7 +366,14 @@ export interface BoardDetail {
   dirty: boolean;
   /** English; what the page cannot say from the numbers itself. */
   sentences: string[];
-  wins: { method: string; metric: string; own: number; controls: { title: string; value: number }[] }[];
+  /** Controls that beat a method; `table` is the case of a study in which they do. */
+  wins: {
+    table: string;
+    method: string;
+    metric: string;
+    own: number;
+    controls: { title: string; value: number }[];
+  }[];
   failures: { title: string; message: string }[];
   not_applicable?: { title: string; reason: string }[];
   fixes: Record<string, string>;

@@ -1,4 +1,5 @@
 /** The bar on top: where one can go, and the settings of this browser. */
+import { useEffect, useRef } from "preact/hooks";
 import { lang, setLang, t } from "../i18n";
 import { useRunning } from "../jobs";
 import { Link } from "../router";
@@ -17,13 +18,19 @@ const PLACES = [
 
 export function Bar({ path }: { path: string }) {
   const running = useRunning();
+  const nav = useRef<HTMLElement>(null);
+  // On a small screen the parts do not fit side by side: the one that is open is brought into view.
+  useEffect(
+    () => nav.current?.querySelector("[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }),
+    [path],
+  );
   return (
     <header class="bar">
       <Link href="/" class="brand" aria-label="HistoScribe">
         <Mark />
         <span class="brand-name">HistoScribe</span>
       </Link>
-      <nav aria-label={t("nav.label")}>
+      <nav aria-label={t("nav.label")} ref={nav}>
         <ul>
           {PLACES.map(([href, key, here]) => (
             <li key={href}>

@@ -24,6 +24,7 @@ export function Board({ id }: { id: string }) {
         <Icon name="left" size={14} />
         {t("boards.title")}
       </Link>
+      {error && <h1 class="unseen">{t("error.title")}</h1>}
       {error && <ErrorState error={error} retry={reload} />}
       {!data && !error && <Loading />}
       {data && <Shown board={data} />}
@@ -136,7 +137,7 @@ function Wins({ metric, wins }: { metric: string; wins: BoardDetail["wins"] }) {
     <li class="notice bad wins">
       <Icon name="warn" />
       <div>
-        <p class="notice-title">{t("boards.wins", { n: wins.length, metric })}</p>
+        <p class="notice-title">{t("boards.wins", { n: new Set(wins.map((win) => win.method)).size, metric })}</p>
         <table>
           <thead>
             <tr>
@@ -149,8 +150,11 @@ function Wins({ metric, wins }: { metric: string; wins: BoardDetail["wins"] }) {
           </thead>
           <tbody>
             {wins.map((win) => (
-              <tr key={win.method}>
-                <th scope="row">{win.method}</th>
+              <tr key={`${win.table} ${win.method}`}>
+                <th scope="row">
+                  {win.method}
+                  {win.table && <span class="block small">{win.table}</span>}
+                </th>
                 <td class="number">{score(win.own)}</td>
                 <td>{win.controls.map((control) => `${control.title} ${score(control.value)}`).join(" · ")}</td>
               </tr>

@@ -21,6 +21,7 @@ export function Dataset({ key_ }: { key_: string }) {
         <Icon name="left" size={14} />
         {t("datasets.title")}
       </Link>
+      {error && <h1 class="unseen">{t("error.title")}</h1>}
       {error && <ErrorState error={error} retry={reload} />}
       {!data && !error && <Loading />}
       {data && <Shown dataset={data} />}

@@ -25,6 +25,7 @@ export function Paper({ key_ }: { key_: string }) {
         <Icon name="left" size={14} />
         {t("papers.title")}
       </Link>
+      {error && <h1 class="unseen">{t("error.title")}</h1>}
       {error && <ErrorState error={error} retry={reload} />}
       {!data && !error && <Loading />}
       {data && <Shown paper={data} />}

@@ -11,7 +11,7 @@ import typer
 
 from histoscribe.core.errors import DataError, GeneError
 
-__all__ = ["Weights", "gene_list", "parameters", "sizes"]
+__all__ = ["Weights", "gene_list", "parameters", "sizes", "tissue_filters"]
 
 _PLACES = "HISTOSCRIBE_WEIGHTS"
 
@@ -50,6 +50,16 @@ def sizes(text: str) -> list[float]:
         msg = f"tile sides {text!r} must be different and between 1 and 10000 um. Give e.g. 112,224,448."
         raise DataError(msg)
     return values
+
+
+def tissue_filters(text: str) -> tuple[str, ...]:
+    """Parse comma-separated names of tissue filters; an unknown one is refused before any work."""
+    from histoscribe.tiles import FILTERS
+
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        FILTERS.get(name)
+    return names
 
 
 def gene_list(text: str) -> int | list[str]:

@@ -26,6 +26,9 @@ def encode(
     step_um: Annotated[
         float | None, typer.Option(help="Grid step in um where a slide has no observations; default the smallest side.")
     ] = None,
+    tissue_filters: Annotated[
+        str, typer.Option(help="Drop more than glass where a slide has no observations, e.g. 'pen,grey'; default none.")
+    ] = "",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; default OMP_NUM_THREADS, else the free cores, at most 8.")
     ] = None,
@@ -68,6 +71,7 @@ def encode(
     if listed is not None or any(is_folder_of_slides(text) for text in sections or ()):
         from histoscribe.cli._encode_many import default_threads_each, make_jobs, run_jobs
         from histoscribe.cli._parse import sizes
+        from histoscribe.cli._parse import tissue_filters as filters_of
         from histoscribe.encoders import make_encoder
         from histoscribe.encoders.batch import Executor, Settings
 
@@ -76,6 +80,7 @@ def encode(
             encoder=encoder,
             sides_um=tuple(sizes(size_um)),
             step_um=step_um,
+            tissue_filters=filters_of(tissue_filters),
             threads=threads or (None if scheduler else default_threads_each(workers)),
             weights=os.environ.get("HISTOSCRIBE_WEIGHTS", "") if scheduler else "",
             overwrite=overwrite,
@@ -85,7 +90,8 @@ def encode(
         executor = Executor(workers=workers, scheduler=scheduler)
         run_jobs(jobs, out, executor, stop_on_error=stop_on_error, show=None, as_json=as_json)
         return
-    _encode_together(sections or [], encoder, size_um, step_um=step_um, threads=threads, out=out, as_json=as_json)
+    grid = {"step_um": step_um, "tissue_filters": tissue_filters}
+    _encode_together(sections or [], encoder, size_um, **grid, threads=threads, out=out, as_json=as_json)
 
 
 def _encode_together(
@@ -94,12 +100,14 @@ def _encode_together(
     size_um: str,
     *,
     step_um: float | None,
+    tissue_filters: str,
     threads: int | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Encode sections at one common resolution."""
     from histoscribe.cli._parse import sizes
+    from histoscribe.cli._parse import tissue_filters as filters_of
     from histoscribe.core.errors import DataError
     from histoscribe.encoders import make_encoder
     from histoscribe.io import read_specs, write
@@ -108,12 +116,14 @@ def _encode_together(
     if not sections:
         msg = "there is nothing to encode. Give sections, slides, a folder of slides, or a --list."
         raise DataError(msg)
-    sides = sizes(size_um)
+    sides, filters = sizes(size_um), filters_of(tissue_filters)
     tile_px = make_encoder(encoder).tile_px
     loaded = read_specs(sections)
     targets = _targets(loaded, out)
     start = time.perf_counter()
-    encoded = prepare(loaded, encoder, size_um=sides, tile_px=tile_px, step_um=step_um, threads=threads)
+    encoded = prepare(
+        loaded, encoder, size_um=sides, tile_px=tile_px, step_um=step_um, tissue_filters=filters, threads=threads
+    )
     seconds = time.perf_counter() - start
     for section, target in zip(encoded, targets, strict=True):
         if target is not None:

@@ -93,19 +93,21 @@ def prepare(
     size_um: float | Sequence[float],
     tile_px: int = 224,
     step_um: float | None = None,
+    tissue_filters: Sequence[str] = (),
     threads: int | None = None,
     cache: Path | None = None,
     show: bool | None = None,
 ) -> list[Section]:
     """Tile and encode sections at one common resolution: that of the coarsest.
 
-    `step_um` is the grid's step where a section has no observations; see `histoscribe.tiles.tile`.
+    `step_um` is the grid's step where a section has no observations, and `tissue_filters` is what further drops from
+    the tissue there; see `histoscribe.tiles.tile`.
     """
     sides = [float(s) for s in np.atleast_1d(size_um)]
     read_mpp = max([min(sides) / tile_px, *(s.mpp for s in sections)])
     encoded = []
     for section in sections:
-        tiled = tile(section, sides, tile_px=tile_px, read_mpp=read_mpp, step_um=step_um)
+        tiled = tile(section, sides, tile_px=tile_px, read_mpp=read_mpp, step_um=step_um, tissue_filters=tissue_filters)
         encoded.append(encode(tiled, encoder, cache=cache, threads=threads, show=show))
         if section.slide is not None:
             # A large JPEG is decoded as a whole: only one is held at a time, and read again where it is needed again.

@@ -30,6 +30,7 @@ def tile(
     step_um: float | None = None,
     read_mpp: float | None = None,
     min_tissue: float = 0.5,
+    tissue_filters: Sequence[str] = (),
 ) -> Section:
     """Put tiles around each observation, or, where there are none, on a grid over the tissue.
 
@@ -48,6 +49,8 @@ def tile(
         Finest detail given to an encoder, um/px; default what the slide has, and not finer than an encoder can see.
     min_tissue
         Share of a grid tile of the smallest side that must be tissue, 0-1.
+    tissue_filters
+        Names in `FILTERS` that further drop from the tissue; see `tissue_mask`. Ignored where there are observations.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def tile(
         msg = f"{what} cannot be laid on section {section.name!r}. Give sizes above 0."
         raise ScaleError(msg)
     if not section.n_obs:
-        section = _over_tissue(section, min(sides), step_um, min_tissue)
+        section = _over_tissue(section, min(sides), step_um, min_tissue, tissue_filters)
     _check_inside(section)
     finest = read_mpp or max(section.mpp, min(sides) / tile_px)
     grid = TileGrid(section.xy, sides, tile_px, section.mpp, float(finest))
@@ -104,7 +107,9 @@ def _check_inside(section: Section) -> None:
         raise CoordinateError(msg)
 
 
-def _over_tissue(section: Section, side_um: float, step_um: float | None, min_tissue: float) -> Section:
+def _over_tissue(
+    section: Section, side_um: float, step_um: float | None, min_tissue: float, filters: Sequence[str]
+) -> Section:
     """Make one observation per grid point whose tile is tissue enough."""
     assert section.slide is not None
     step = step_um or side_um
@@ -115,7 +120,7 @@ def _over_tissue(section: Section, side_um: float, step_um: float | None, min_ti
     inside = (xy < np.asarray(section.slide.size)).all(1)
     row, column, xy = row[inside], column[inside], xy[inside]
     # The tile's inscribed disc stands for the tile.
-    keep = section_mask(section).share(xy, side_um / 2) >= min_tissue
+    keep = section_mask(section, filters=filters).share(xy, side_um / 2) >= min_tissue
     if not keep.any():
         msg = (
             f"no tile of {side_um:g} um on section {section.name!r} is at least {min_tissue:.0%} tissue. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -10,8 +11,12 @@ from scipy import ndimage
 
 from histoscribe.core.errors import SlideError
 from histoscribe.core.units import check_mpp
+from histoscribe.tiles._filters import dropped
 from histoscribe.tiles._glass import blank_area, glass_density
 from histoscribe.tiles._morphology import closed, dilated, eroded, fill_holes, hysteresis, opened, without_small
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["tissue_mask", "work_px"]
 
@@ -30,7 +35,9 @@ _DEEP = 0.2
 _GAP_UM, _THREAD_UM, _HOLE_UM2 = 40.0, 15.0, 100_000.0
 
 
-def tissue_mask(image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0) -> np.ndarray:
+def tissue_mask(
+    image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0, filters: Sequence[str] = ()
+) -> np.ndarray:
     """Separate stained tissue from glass, ink, dust, frames and black surroundings.
 
     Optical density above the local glass (`glass_density`) is judged by colour: haematoxylin and eosin absorb green
@@ -49,6 +56,9 @@ def tissue_mask(image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0
     min_area_um2
         Smallest piece kept; the default is a 200 um square, the distance of two spots of the coarsest arrays. Of a
         small image, pieces above 1 % are kept.
+    filters
+        Names in `FILTERS` that further drop, e.g. ``("pen", "grey")``. None by default: they were tuned to other
+        scanners, and some take pale tissue for glass.
 
     Returns
     -------
@@ -60,6 +70,8 @@ def tissue_mask(image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0
         If `mpp` cannot be a scale.
     SlideError
         If `image` is no RGB image.
+    RegistryError
+        If there is no such filter.
     """
     mpp = check_mpp(mpp, where="the image given to tissue_mask")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
@@ -71,7 +83,10 @@ def tissue_mask(image: np.ndarray, *, mpp: float, min_area_um2: float = 40_000.0
         size = tuple(max(1, round(n * wanted / max(h, w))) for n in (w, h))
         image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
         mpp *= w / size[0]
-    mask = _mask(image, mpp, min(min_area_um2 / mpp**2, 0.01 * image.shape[0] * image.shape[1]))
+    min_px = min(min_area_um2 / mpp**2, 0.01 * image.shape[0] * image.shape[1])
+    mask = _mask(image, mpp, min_px)
+    if filters:
+        mask = without_small(mask & ~dropped(image, filters, mpp), min_px)
     if mask.shape == (h, w):
         return mask
     return np.asarray(Image.fromarray(mask).resize((w, h), Image.Resampling.NEAREST))

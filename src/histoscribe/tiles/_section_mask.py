@@ -12,6 +12,8 @@ from histoscribe.core.errors import SlideError
 from histoscribe.tiles._mask import tissue_mask, work_px
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from histoscribe.core.pixels import PixelSource
     from histoscribe.core.section import Section
 
@@ -20,7 +22,7 @@ __all__ = ["TissueMask", "section_mask"]
 #: Points that stand for a disc; a share is right to about 1 %.
 _POINTS = 128
 #: Masks by slide: making one reads the whole slide. They go when the slide goes.
-_CACHE: WeakKeyDictionary[PixelSource, dict[tuple[float, float], TissueMask]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[PixelSource, dict[tuple[float, float, tuple[str, ...]], TissueMask]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ class TissueMask:
         return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def section_mask(section: Section, *, mpp: float = 8.0) -> TissueMask:
+def section_mask(section: Section, *, mpp: float = 8.0, filters: Sequence[str] = ()) -> TissueMask:
     """Find the tissue of a section's slide; the answer is remembered as long as the slide is.
 
     Parameters
@@ -76,6 +78,8 @@ def section_mask(section: Section, *, mpp: float = 8.0) -> TissueMask:
     mpp
         um per px of the mask; the default is the scale at which tissue is found. It is never finer than the slide, and
         its longer side has 400 (where the slide has them) to 1,600 px.
+    filters
+        Names in `FILTERS` that further drop; see `tissue_mask`.
 
     Raises
     ------
@@ -87,25 +91,26 @@ def section_mask(section: Section, *, mpp: float = 8.0) -> TissueMask:
         msg = f"section {section.name!r} has no slide, so no tissue can be found. Read it with its image."
         raise SlideError(msg)
     known = _CACHE.setdefault(slide, {})
-    key = (section.mpp, float(mpp))
+    key = (section.mpp, float(mpp), tuple(filters))
     if key not in known:
-        known[key] = _make(slide, section.mpp, 8.0 / mpp)
+        known[key] = _make(slide, section.mpp, 8.0 / mpp, tuple(filters))
     found = known[key]
     if not found.mask.any():
+        left = f" after the filters {', '.join(filters)}" if filters else ""
         msg = (
             f"no stained tissue was found on the slide {slide.path} of section {section.name!r} (at {section.mpp:g} "
-            "um/px). Look at the image, check its um/px, and give an H&E image."
+            f"um/px){left}. Look at the image, check its um/px, and give an H&E image."
         )
         raise SlideError(msg)
     return found
 
 
-def _make(slide: PixelSource, mpp: float, finer: float) -> TissueMask:
+def _make(slide: PixelSource, mpp: float, finer: float, filters: tuple[str, ...]) -> TissueMask:
     width, height = slide.size
     longest = max(width, height)
     image = slide.thumbnail(max_px=work_px(longest, mpp * finer))
     h, w = image.shape[:2]
-    mask = tissue_mask(image, mpp=mpp * longest / max(h, w))
+    mask = tissue_mask(image, mpp=mpp * longest / max(h, w), filters=filters)
     mask.setflags(write=False)
     return TissueMask(mask, (width / w, height / h), mpp)
 

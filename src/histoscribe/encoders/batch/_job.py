@@ -39,6 +39,8 @@ class Settings:
         Registry names joined by ``+``.
     sides_um, step_um
         Tile sides, um, and the grid's step, um (None: the smallest side).
+    tissue_filters
+        What further drops from the tissue; see `tiles.tissue_mask`.
     threads
         Threads of the encoder; None: its default. They do not change the result.
     weights
@@ -58,6 +60,7 @@ class Settings:
     encoder: str
     sides_um: tuple[float, ...] = (112.0,)
     step_um: float | None = None
+    tissue_filters: tuple[str, ...] = ()
     threads: int | None = None
     weights: str = ""
     cache: str = ""
@@ -152,16 +155,21 @@ def _encode(job: SlideJob, lock: WorkLock) -> dict[str, Any]:
         "fingerprint": encoder.fingerprint(),
         "sides_um": list(settings.sides_um),
         "step_um": settings.step_um,
+        "tissue_filters": list(settings.tissue_filters),
         "histoscribe": version("histoscribe"),
     }
     if out.exists() and not settings.overwrite:
-        found = read_made_with(out)
+        # Files of before there were filters were made without any.
+        found = {"tissue_filters": []} | read_made_with(out)
         check_same(job, found, made_with)
         return {"state": "skipped"} | found["result"]
     section, mpp_from = read_slide(job)
     assert section.slide is not None
     try:
-        tiled = tile(section, settings.sides_um, tile_px=encoder.tile_px, step_um=settings.step_um)
+        filters = settings.tissue_filters
+        tiled = tile(
+            section, settings.sides_um, tile_px=encoder.tile_px, step_um=settings.step_um, tissue_filters=filters
+        )
         if settings.picture:
             write_picture(tiled, out.parent / "pictures" / f"{out.stem}.png")
         begun = time.perf_counter()
@@ -172,7 +180,7 @@ def _encode(job: SlideJob, lock: WorkLock) -> dict[str, Any]:
         result = {
             "n_tiles": tiled.n_obs,
             "dim": stored.shape[1],
-            "tissue_mm2": round(section_mask(tiled).area_um2 / 1e6, 3),
+            "tissue_mm2": round(section_mask(tiled, filters=filters).area_um2 / 1e6, 3),
             "mpp": tiled.mpp,
             "mpp_from": mpp_from,
         }

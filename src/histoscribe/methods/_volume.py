@@ -118,6 +118,8 @@ class Imputer(ABC):
     ----------
     card
         Facts; `card.name` is the registry name.
+    presets
+        Named sets of arguments; ``"tiny"`` is for checks in seconds.
     uses_labelled, uses_images, uses_training_donors
         What it may look at: the stack's own labelled sections, the images of all sections, other donors' stacks. What
         is not used is not asked for; it is part of a benchmark's name, because scores of different regimes do not
@@ -127,6 +129,7 @@ class Imputer(ABC):
     """
 
     card: ClassVar[Card]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     uses_labelled: bool = True
     uses_images: bool = False
     uses_training_donors: bool = False

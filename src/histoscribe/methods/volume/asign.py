@@ -13,7 +13,7 @@ from histoscribe.core.errors import RegistryError
 from histoscribe.methods._volume import Imputed, Imputer, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
     from numpy.random import Generator
@@ -82,6 +82,7 @@ class Asign(Imputer):
             "Without images a code of places in the aligned frame stands in for features.",
         ),
     )
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"tiny": {"epochs": 2, "own_epochs": 12, "width": 32}}
 
     def __init__(
         self,

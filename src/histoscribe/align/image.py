@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -25,9 +25,10 @@ _MAX_PX = 1000
 _MIN_MPP = 2.0
 #: Side of the blocks of which every second is held out, um: wider than what is alike by smoothing.
 _BLOCK_UM = 500.0
-#: Smoothing of pictures before they are compared, um: sister sections share glands, not nuclei.
-_SMOOTH_UM = 20.0
-#: Gain of similarity on held-out blocks below which a registration has shown nothing.
+#: Band of sizes that pictures are compared in, um: sister sections share glands and vessels; nuclei are not the same
+#: ones, and the stain's slow gradients are not the tissue's.
+_BAND_UM = (40.0, 300.0)
+#: Gain of similarity on tissue not registered on below which a registration has shown nothing.
 _GAIN = 0.005
 #: Farther from where the observations put it, in their distances, or stretched more, a section is lost.
 _MAX_SHIFT = 4.0
@@ -45,7 +46,7 @@ class ImageRegistration:
     source
         ``"intensity"``, ``"keypoints"``, or ``"observations"`` where the start was kept.
     before, after
-        Correlation of the two images' darkness on held-out blocks of tissue, before and after; -1 to 1.
+        Correlation of the two images' darkness on tissue that was not registered on, before and after; -1 to 1.
     """
 
     motion: Rigid | Affine
@@ -59,9 +60,10 @@ def register_images(
 ) -> ImageRegistration:
     """Improve a motion by the images of two sections.
 
-    Both pictures have at most 1,000 px on the longer side. Half of the tissue (a checkerboard of 500 um blocks) is
-    registered on; the other half tells whether that helped: a result is kept if the correlation of the pictures there
-    rises by 0.005 or more, and the observations move by less than 4 of their distances.
+    Both pictures have at most about 1,000 px on the longer side. Whether a registration helps is told by tissue that
+    it did not see: it is run on each half of a checkerboard of 500 um blocks and judged on the other half. Where the
+    pictures' correlation there rises by 0.005 or more, and the observations move by less than 4 of their distances,
+    the registration on all tissue is kept.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ def register_images(
         Motion found from the observations.
     images
         ``"intensity"``: mutual information, rigid, then affine (SimpleITK). ``"keypoints"``: SIFT and RANSAC, rigid
-        (scikit-image). ``"auto"``: both; the better one on held-out blocks is kept.
+        (scikit-image). ``"auto"``: both; the better one on tissue not registered on is kept.
     pitch_um
         Distance of neighbouring observations, um.
     seed
@@ -84,20 +86,28 @@ def register_images(
     SlideError
         If a section has no slide, or no tissue on it.
     """
-    extent = max(np.ptp(np.concatenate([s.xy_um, s.xy_um]), axis=0).max() for s in (moving, fixed))
-    mpp = max(_MIN_MPP, 1.2 * float(extent) / _MAX_PX, moving.mpp, fixed.mpp)
+    sides = [max(s.slide.size) * s.mpp for s in (moving, fixed) if s.slide is not None]
+    mpp = max(_MIN_MPP, *(side / _MAX_PX for side in sides), moving.mpp, fixed.mpp)
     pictures = (section_picture(moving, mpp=mpp), section_picture(fixed, mpp=mpp))
     blocks = checkerboard(pictures[1])
-    before = best_score = held_out_similarity(*pictures, start, held_out=~blocks)
+    halves = (blocks, ~blocks)
+    before = best_score = float(np.mean([picture_similarity(*pictures, start, where=half) for half in halves]))
     best, source = start, "observations"
     for name in ("intensity", "keypoints") if images == "auto" else (images,):
-        register = import_module(f"histoscribe.align.by_{name}").register
-        for motion in register(*pictures, start, blocks=blocks, reach_um=_MAX_SHIFT * pitch_um, seed=seed):
-            if not _plausible(motion, start, moving.xy_um, limit_um=_MAX_SHIFT * pitch_um):
+        module = import_module(f"histoscribe.align.by_{name}")
+
+        def register(where: np.ndarray, run: Any = module.register) -> list[Rigid | Affine]:
+            return run(*pictures, start, blocks=where, reach_um=_MAX_SHIFT * pitch_um, seed=seed)
+
+        seen = [register(half) for half in halves]
+        # The k-th motion is of one kind: rigid, then affine.
+        for k, motion in enumerate(register(np.ones_like(blocks))):
+            pair = [found[k] for found in seen if len(found) > k]
+            if len(pair) < 2 or not all(_plausible(m, start, moving.xy_um, pitch_um) for m in (motion, *pair)):
                 continue
-            score = held_out_similarity(*pictures, motion, held_out=~blocks)
-            if score >= max(best_score, before + _GAIN):
-                best, best_score, source = motion, score, name
+            scores = [picture_similarity(*pictures, m, where=w) for m, w in zip(pair, reversed(halves), strict=True)]
+            if np.mean(scores) >= max(best_score, before + _GAIN):
+                best, best_score, source = motion, float(np.mean(scores)), name
     return ImageRegistration(best, source, before, best_score)
 
 
@@ -108,16 +118,28 @@ def checkerboard(picture: Picture) -> np.ndarray:
     return (xs // side + ys // side) % 2 == 0
 
 
-def held_out_similarity(moving: Picture, fixed: Picture, motion: Rigid | Affine, *, held_out: np.ndarray) -> float:
-    """Correlate the darkness of two pictures, smoothed by 20 um, over tissue in held-out blocks; -1 to 1."""
+def picture_similarity(moving: Picture, fixed: Picture, motion: Rigid | Affine, *, where: np.ndarray) -> float:
+    """Correlate the darkness of two pictures, in a band of 40 to 300 um, over the tissue in `where`; -1 to 1."""
     moved = warp_picture(moving, motion, like=fixed)
-    where = moved.tissue & fixed.tissue & held_out
-    if where.sum() < 100:
+    both = moved.tissue & fixed.tissue & where
+    if both.sum() < 100:
         return -1.0
-    one, two = (gaussian_filter(p.darkness(), _SMOOTH_UM / p.mpp)[where] for p in (moved, fixed))
+    one, two = (_band(picture)[both] for picture in (moved, fixed))
     if not (one.std() and two.std()):
         return -1.0
     return float(np.corrcoef(one, two)[0, 1])
+
+
+def _band(picture: Picture) -> np.ndarray:
+    tissue = picture.tissue.astype(np.float32)
+    dark = picture.darkness() * tissue
+
+    def smooth(um: float) -> np.ndarray:
+        # Over tissue alone: glass beside it would make every outline look alike.
+        sigma = um / picture.mpp
+        return gaussian_filter(dark, sigma) / np.maximum(gaussian_filter(tissue, sigma), 1e-3)
+
+    return smooth(_BAND_UM[0]) - smooth(_BAND_UM[1])
 
 
 def need(package: str) -> object:
@@ -138,9 +160,9 @@ def need(package: str) -> object:
         raise HistoScribeError(msg) from err
 
 
-def _plausible(motion: Rigid | Affine, start: Rigid, xy_um: np.ndarray, *, limit_um: float) -> bool:
+def _plausible(motion: Rigid | Affine, start: Rigid, xy_um: np.ndarray, pitch_um: float) -> bool:
     if isinstance(motion, Affine):
         low, high = motion.stretch()
         if low < _STRETCH[0] or high > _STRETCH[1] or np.linalg.det(motion.linear) < 0:
             return False
-    return bool(np.median(np.linalg.norm(motion(xy_um) - start(xy_um), axis=1)) <= limit_um)
+    return bool(np.median(np.linalg.norm(motion(xy_um) - start(xy_um), axis=1)) <= _MAX_SHIFT * pitch_um)

@@ -9,6 +9,7 @@ import numpy as np
 
 from histoscribe.align.expression import SharedExpression
 from histoscribe.align.footprint import Footprint
+from histoscribe.align.image import Images, register_images
 from histoscribe.align.match import Match
 from histoscribe.align.outline import cut_share, outline_residual_um, overlap
 from histoscribe.align.quality import (
@@ -18,7 +19,7 @@ from histoscribe.align.quality import (
     judge,
 )
 from histoscribe.align.rigid import rival_placements, spacing_um, turn_between
-from histoscribe.align.transform import Rigid
+from histoscribe.align.transform import Affine, Rigid
 
 if TYPE_CHECKING:
     from histoscribe.core.section import Section
@@ -53,7 +54,7 @@ class PairAlignment:
 
     moving: str
     fixed: str
-    motion: Rigid
+    motion: Rigid | Affine
     quality: AlignmentQuality
     pitch_um: float
     source: str = "observations"
@@ -72,9 +73,14 @@ def pitch_of(*sections: Section) -> float:
 
 
 def align_pair(
-    moving: Section, fixed: Section, *, genes: Literal["auto", "never"] = "auto", seed: int = 0
+    moving: Section,
+    fixed: Section,
+    *,
+    genes: Literal["auto", "never"] = "auto",
+    images: Images = "never",
+    seed: int = 0,
 ) -> PairAlignment:
-    """Find the rigid motion that takes one section onto another, without their images.
+    """Find the motion that takes one section onto another, without their images, or starting so.
 
     All angles are searched for placements where one footprint covers the other; the best are refined by the
     correlation of the footprints, smoothed over one step (see `Match`). Where several angles fit the outline (within
@@ -87,8 +93,12 @@ def align_pair(
         Sections; `moving` is to be moved. Coordinates are made um with each section's own um/px.
     genes
         ``"auto"`` asks genes where both sections are measured; ``"never"`` uses outlines alone.
+    images
+        What to register the images of two sections with slides on, from there: see `register_images`. An affine map
+        comes of it where that is better on tissue that was not registered on; the observations' motion is kept where
+        images do no better.
     seed
-        Of the resampling that measures stability.
+        Of the resampling that measures stability, and of RANSAC.
 
     Returns
     -------
@@ -108,11 +118,23 @@ def align_pair(
     prints = (search.match.moving, search.match.fixed)
     cut = max(cut_share(s, f) for s, f in zip((moving, fixed), prints, strict=True))
     quality = replace(quality, cut=cut)
+    motion: Rigid | Affine = replace(best.motion, overlap=quality.overlap)
+    source = "observations"
+    if images != "never" and moving.slide is not None and fixed.slide is not None:
+        found = register_images(moving, fixed, best.motion, images=images, pitch_um=pitch, seed=seed)
+        motion, source = found.motion, found.source
+        quality = replace(_met(quality, *prints, motion), image_gain=found.after - found.before)
     verdict, reasons = judge(quality)
-    motion = replace(best.motion, overlap=quality.overlap)
-    return PairAlignment(
-        moving.name, fixed.name, motion, replace(quality, verdict=verdict, reasons=reasons), pitch_um=pitch
-    )
+    quality = replace(quality, verdict=verdict, reasons=reasons)
+    return PairAlignment(moving.name, fixed.name, motion, quality, pitch_um=pitch, source=source)
+
+
+def _met(quality: AlignmentQuality, moving: Footprint, fixed: Footprint, motion: Rigid | Affine) -> AlignmentQuality:
+    """Measure again how well the outlines meet."""
+    moved = moving.moved(motion)
+    residual = outline_residual_um(moved, fixed)
+    step = max(moving.step_um, fixed.step_um)
+    return replace(quality, overlap=overlap(moved, fixed), residual_um=residual, residual_pitch=residual / step)
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,8 @@ class AlignmentQuality:
     mirror_agreement
         Agreement of the section turned over, or None.
     image_gain
-        Gain of the images' similarity on blocks that were not registered on; None where no image took part.
+        Gain of the images' correlation on tissue that was not registered on (0 where the motion found from the
+        observations was kept); None where no image took part.
     verdict, reasons
         ``"ok"``, ``"doubtful"`` or ``"failed"``, and why.
     """

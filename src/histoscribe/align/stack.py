@@ -9,7 +9,7 @@ import numpy as np
 from histoscribe.align.footprint import Footprint
 from histoscribe.align.match import Match
 from histoscribe.align.pair import PairAlignment, align_pair, pitch_of
-from histoscribe.align.transform import Rigid
+from histoscribe.align.transform import Affine, Rigid
 from histoscribe.core.errors import DataError
 from histoscribe.core.progress import progress
 from histoscribe.core.stack import Stack
@@ -17,6 +17,7 @@ from histoscribe.core.stack import Stack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from histoscribe.align.image import Images
     from histoscribe.core.section import Section
 
 __all__ = ["align_stack", "chain"]
@@ -34,6 +35,7 @@ def align_stack(
     z_um: Sequence[float] | None = None,
     reference: int | Literal["middle"] = 0,
     genes: Literal["auto", "never"] = "auto",
+    images: Images = "never",
     consistent: bool = True,
     seed: int = 0,
 ) -> tuple[Stack, list[PairAlignment]]:
@@ -53,8 +55,12 @@ def align_stack(
         Index of the section that stays where it is, or ``"middle"``.
     genes
         ``"auto"`` lets genes choose among angles that fit the outline; ``"never"`` uses outlines alone.
+    images
+        ``"intensity"``, ``"keypoints"`` or ``"auto"`` register the images of neighbours that have slides, from the
+        motion found without (`register_images`; needs ``histoscribe[registration]``); ``"never"`` does not.
     consistent
-        False leaves the chained motions as they are.
+        False leaves the chained motions as they are. Where an image registration was kept they always stay: outlines
+        are coarser than images.
     seed
         Of the resampling that measures stability.
 
@@ -66,7 +72,7 @@ def align_stack(
     Raises
     ------
     DataError
-        If there are fewer than 2 sections, or `reference` is none of them.
+        If there are fewer than 2 sections, two share a name, or `reference` is none of them.
     CoordinateError
         If donors differ or depths do not increase.
     """
@@ -74,6 +80,10 @@ def align_stack(
     n = len(sections)
     if n < 2:
         msg = f"{n} sections make no stack. Give at least 2 sections of one donor."
+        raise DataError(msg)
+    names = [s.name for s in sections]
+    if len(set(names)) < n:
+        msg = f"sections {', '.join(names)} do not all have their own name. Give each its own: ?name=<name>."
         raise DataError(msg)
     middle = n // 2 if reference == "middle" else reference
     if not (isinstance(middle, int) and -n <= middle < n):
@@ -88,15 +98,15 @@ def align_stack(
         for i in range(n - 1):
             # Each section moves towards the reference.
             moving, fixed = (i, i + 1) if i < middle else (i + 1, i)
-            reports.append(align_pair(sections[moving], sections[fixed], genes=genes, seed=seed))
+            reports.append(align_pair(sections[moving], sections[fixed], genes=genes, images=images, seed=seed))
             advance(1)
     motions = chain([r.motion for r in reports], reference=middle, centre=sections[middle].xy_um.mean(0))
-    if consistent and n > 2:
+    if consistent and n > 2 and all(r.source == "observations" for r in reports):
         motions = _agree(sections, motions, reference=middle)
     return Stack(tuple(sections), tuple(m(s.xy_um) for m, s in zip(motions, sections, strict=True)), depths), reports
 
 
-def chain(pairs: Sequence[Rigid], *, reference: int, centre: np.ndarray) -> list[Rigid]:
+def chain(pairs: Sequence[Rigid | Affine], *, reference: int, centre: np.ndarray) -> list[Rigid | Affine]:
     """Compose motions between neighbours into motions to the reference.
 
     Parameters
@@ -112,7 +122,7 @@ def chain(pairs: Sequence[Rigid], *, reference: int, centre: np.ndarray) -> list
     -------
     One motion for each section; the reference's does nothing.
     """
-    motions = [Rigid(0.0, centre, np.zeros(2), 1.0)] * (len(pairs) + 1)
+    motions: list[Rigid | Affine] = [Rigid(0.0, centre, np.zeros(2), 1.0)] * (len(pairs) + 1)
     for i in range(reference + 1, len(motions)):
         motions[i] = pairs[i - 1].then(motions[i - 1])
     for i in range(reference - 1, -1, -1):

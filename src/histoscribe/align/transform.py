@@ -75,7 +75,7 @@ class Rigid:
         """Return the motion back."""
         return Rigid(-self.angle_deg, self.centre + self.shift, -np.asarray(self.shift), self.overlap)
 
-    def then(self, other: Transform) -> Transform:
+    def then(self, other: Rigid | Affine) -> Rigid | Affine:
         """Return this motion followed by `other`: rigid if both are."""
         matrix = other.matrix @ self.matrix
         if not isinstance(other, Rigid):

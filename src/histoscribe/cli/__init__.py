@@ -18,6 +18,7 @@ COMMANDS = {
     "info": "info:info",
     "check": "check:check",
     "convert": "convert:convert",
+    "align": "align:align",
     "encode": "encode:encode",
     "fit": "fit:fit",
     "predict": "predict:predict",

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from histoscribe.core.bag import Bag
+from histoscribe.cli._slide_level_pretrain import embed, pretrain
+from histoscribe.cli._slides import (
+    About,
+    AsJson,
+    Encoder,
+    Expression,
+    Features,
+    MaxTiles,
+    Param,
+    Seed,
+    Slides,
+    Unit,
+    slide_bags,
+    slide_pairs,
+)
 
 __all__ = ["slide_level"]
 
 slide_level = typer.Typer(
     no_args_is_help=True, help="Bulk expression of whole slides from the features of their tiles."
 )
-
-Features = Annotated[
-    Path, typer.Argument(help="Folder of features, one .h5 (TRIDENT, CLAM) or .pt a slide; or one such file.")
-]
-Expression = Annotated[Path, typer.Argument(help="Samples x genes: UCSC Xena, GCT, .tsv, .csv or .h5ad.")]
-Unit = Annotated[str | None, typer.Option(help="Unit of the values, where the file does not say it.")]
-Encoder = Annotated[str | None, typer.Option(help="What made the features, where the files do not say it.")]
-MaxTiles = Annotated[
-    int | None, typer.Option(min=1, help="Read at most this many tiles of a slide, drawn by the seed.")
-]
-Slides = Annotated[Path | None, typer.Option(help="File with the names of the slides to use, one a line.")]
-About = Annotated[Path | None, typer.Option(help="Table: slide, and its donor, site or both; TCGA names say them.")]
-Param = Annotated[list[str] | None, typer.Option("--param", "-p", help="Method parameter, name=value (JSON).")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")]
 
 
 @slide_level.command()
@@ -55,7 +51,7 @@ def fit(
     from histoscribe.cli._parse import parameters
 
     model = methods.slide_level(method, **parameters(param or []))
-    bags, profiles, left_out = _pairs(
+    bags, profiles, left_out = slide_pairs(
         features, expression, unit=unit, slides=slides, about=about, encoder=encoder, max_tiles=max_tiles, seed=seed
     )
     model.fit(bags, profiles, seed=seed).save(out)
@@ -92,7 +88,7 @@ def predict(
     from histoscribe.methods._slide_level import load_slide_regressor
 
     fitted = load_slide_regressor(model)
-    bags = _bags(features, slides, about=about, encoder=encoder)
+    bags = slide_bags(features, slides, about=about, encoder=encoder)
     table = fitted.predict(bags)
     with atomic_path(out) as temporary:
         table.write_h5ad(temporary)
@@ -137,7 +133,7 @@ def evaluate(
     if apart not in ("donor", "site"):
         msg = f"--apart {apart!r} is nothing that folds can keep apart. Give donor or site."
         raise DataError(msg)
-    bags, profiles, _ = _pairs(
+    bags, profiles, _ = slide_pairs(
         features, expression, unit=unit, slides=slides, about=about, encoder=encoder, max_tiles=max_tiles, seed=seed
     )
     chosen = {name: {} for name in method or ["cluster-ridge"]}
@@ -159,35 +155,5 @@ def evaluate(
         )
 
 
-def _bags(features: Path, slides: Path | None, **options: Any) -> list[Bag]:
-    from histoscribe.core.errors import DataError
-    from histoscribe.io import read_bags
-
-    if slides is None:
-        return read_bags(features, **options)
-    from histoscribe.io._files import existing
-
-    text = existing(slides, what="list of slides", remedy="Check the path.").read_text(encoding="utf-8")
-    only = dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())
-    bags = read_bags(features, only=only, **options)
-    if lacking := set(only) - {b.name for b in bags}:
-        msg = (
-            f"{len(lacking)} of {len(only)} slides of {slides} have no file in {features}, the first {min(lacking)}. "
-            "Names are those of the files, without the ending; correct the list, or encode these slides."
-        )
-        raise DataError(msg)
-    return bags
-
-
-def _pairs(
-    features: Path, expression: Path, *, unit: str | None, slides: Path | None, **options: Any
-) -> tuple[list[Bag], AnnData, list[str]]:
-    """Return the slides that have a profile, their profiles, and the names of slides without one."""
-    from histoscribe.io import read_expression_table
-    from histoscribe.io.xena import rows_of_slides
-
-    table = read_expression_table(expression, unit=unit)
-    bags = _bags(features, slides, **options)
-    profiles = rows_of_slides(table, [b.name for b in bags])
-    known = set(profiles.obs_names)
-    return [b for b in bags if b.name in known], profiles, [b.name for b in bags if b.name not in known]
+slide_level.command()(pretrain)
+slide_level.command()(embed)

@@ -141,6 +141,7 @@ SLIDE_LEVEL = Registry(
         "he2rna-topk": "histoscribe.methods.slide_level.he2rna_topk:He2rnaTopk",
         "knn": "histoscribe.methods.slide_level.knn:Knn",
         "mean": "histoscribe.methods.slide_level.mean:TrainingMean",
+        "tangle-rec": "histoscribe.methods.slide_level.tangle_rec:TangleRecRegressor",
         "tile-mean-ridge": "histoscribe.methods.slide_level.tile_mean_ridge:TileMeanRidge",
     },
 )

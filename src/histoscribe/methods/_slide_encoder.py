@@ -43,10 +43,15 @@ class SlideEncoder(nn.Module):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Encode ``(b, n, dim)`` tiles, of which `mask` ``(b, n)`` says which are real, as ``(b, width)``."""
+        return self.attend(x, mask)[0]
+
+    def attend(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the ``(b, width)`` vectors and the ``(b, heads, n)`` weights of the tiles."""
         x = self.before(x)  # (b, n, heads * width)
         if self.n_heads > 1:
             x = x.unflatten(-1, (self.n_heads, self.width))  # each head a stretch of its own: (b, n, heads, width)
-        return self.after(self.pool(x, mask)[0])
+        pooled, weights = self.pool(x, mask)
+        return self.after(pooled), weights
 
 
 class ProfileEncoder(nn.Sequential):

@@ -19,8 +19,6 @@ class Limits:
         Longest query string and path.
     markers_observations
         Most observations whose markers are computed while a user waits.
-    page
-        Most entries of a list in one answer.
     per_second, burst
         Requests of one client: sustained, and at once.
     waiting
@@ -36,7 +34,6 @@ class Limits:
     query_chars: int = 2048
     path_chars: int = 1024
     markers_observations: int = 2_000_000
-    page: int = 200
     per_second: float = 500.0
     burst: float = 2000.0
     waiting: int = 1024

@@ -39,13 +39,13 @@ class Records:
     Parameters
     ----------
     stored
-        Folder of stored runs.
+        Folder of stored runs; None for those of the package.
     given
         Folders and files that the user named or made here: single evaluations in them have boards, too. Those that do
         not exist (yet) hold nothing.
     """
 
-    def __init__(self, stored: Path, given: Sequence[Path]) -> None:
+    def __init__(self, stored: Path | None, given: Sequence[Path]) -> None:
         self._stored, self._given = stored, list(dict.fromkeys(given))
         self._loaded: _Loaded | None = None
         self._lock = threading.Lock()
@@ -74,8 +74,11 @@ class Records:
         return list(self._now().records.values())
 
     def _now(self) -> _Loaded:
+        from histoscribe.catalogue.ladder import results_folder
+
         given = _files(self._given)
-        files = [*given, *(p for p in _files([self._stored]) if p not in given)]
+        stored = results_folder() if self._stored is None else self._stored
+        files = list(dict.fromkeys([*given, *_files([stored])]))
         state = digest(*(f"{p}:{p.stat().st_mtime_ns}:{p.stat().st_size}" for p in files))
         with self._lock:
             if self._loaded is None or self._loaded.state != state:

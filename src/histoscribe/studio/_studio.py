@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from histoscribe.catalogue.ladder import results_folder
 from histoscribe.core.errors import HistoScribeError
 from histoscribe.core.files import cache_dir, digest
 from histoscribe.studio._bundles import Bundles
@@ -63,8 +62,7 @@ class Studio(Starts):
         for path in sorted((self.work / "predictions").glob("*.h5ad")):
             self.items.add("prediction", str(path))
         self.taken = set[Path]()
-        stored = self.results if self.results is not None else results_folder()
-        self.records = Records(stored, [*self.given.records, self.work / "results", self.work / "evaluations"])
+        self.records = Records(self.results, [*self.given.records, self.work / "results", self.work / "evaluations"])
         self.library = Library(self.records)
         self.bundles = Bundles(self.given.bundles)
         self.jobs = Jobs(waiting=self.limits.jobs_waiting)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from histoscribe.bench._match import match
 from histoscribe.core.array import array_of
 from histoscribe.core.errors import HistoScribeError
 from histoscribe.studio.values._values import Layer, Values
@@ -14,6 +13,7 @@ from histoscribe.studio.values._values import Layer, Values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from histoscribe.bench._match import Matched
     from histoscribe.studio.items._opened import Opened
     from histoscribe.studio.values._columns import CountColumns
 
@@ -53,6 +53,8 @@ def values_of_pair(prediction: Opened, section: Opened) -> tuple[Values, Values,
     HistoScribeError
         If they do not fit each other.
     """
+    from histoscribe.bench._match import match
+
     assert prediction.prediction is not None
     assert section.section is not None
     matched = match(prediction.prediction, section.section)
@@ -94,15 +96,18 @@ def values_of_pair(prediction: Opened, section: Opened) -> tuple[Values, Values,
         get: Callable[[int], np.ndarray] = width.column
         on_prediction["uncertainty"] = Layer("uncertainty", prediction.width_unit, mine, get)
         on_section["uncertainty"] = Layer("uncertainty", prediction.width_unit, mine, lambda i: to_section(get(i)))
-    note = (
-        f"{len(rows)} of {section.n} measured observations of {section.name} lie in a place predicted in "
-        f"{prediction.name} (by {matched.how}; median distance {matched.distance_um:.0f} um)"
-    )
     means = section.means if section.target == prediction.target else measured.means()
     return (
         Values(prediction.n, prediction.genes, prediction.means, on_prediction, prediction.trust),
         Values(section.n, section.genes, means, on_section, prediction.trust),
-        note,
+        _how(prediction, section, matched),
+    )
+
+
+def _how(prediction: Opened, section: Opened, matched: Matched) -> str:
+    return (
+        f"{len(matched.rows)} of {section.n} measured observations of {section.name} lie in a place predicted in "
+        f"{prediction.name} (by {matched.how}; median distance {matched.distance_um:.0f} um)"
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special, stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +133,8 @@ def rank_sum(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.nda
     inside
         ``(n,)`` bool with at least one value on either side.
     """
+    from scipy import special
+
     n, n1 = len(values), int(inside.sum())
     n2 = n - n1
     total, squares = _rank_sums(values, inside)
@@ -153,6 +154,8 @@ def _rank_sums(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.n
 
     Of a single gene that is mostly 0, as counts are, only the other values are sorted.
     """
+    from scipy import stats
+
     some = values[:, 0] != 0
     zeros = len(values) - int(some.sum())
     if values.shape[1] > 1 or zeros < len(values) // 2 or values.min() < 0:

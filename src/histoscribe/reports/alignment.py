@@ -70,6 +70,7 @@ def _title(moving: Section, fixed: Section, report: PairAlignment) -> str:
     q = report.quality
     genes = "" if q.agreement is None else f", genes agree by {q.agreement:.2f}"
     images = "" if q.image_gain is None else f", images gain {q.image_gain:+.3f}"
+    stable = f"spread {q.spread_um:.0f} µm ({q.spread_pitch:.2f} pitch)"
     figures = f"overlap {100 * q.overlap:.0f} %, {stable}{genes}{images}"
     lines = [
         f"{legible(moving.name)} (green) to {legible(fixed.name)} (magenta), by {report.source}: {q.verdict.upper()}",

@@ -25,6 +25,16 @@ REGISTRIES = {
         "Bulk expression of whole slides, controls among them; see [](../howto/whole_slides.md).",
         "histoscribe.methods:SLIDE_LEVEL",
     ),
+    "pretraining": (
+        "Slide pre-training",
+        "Vectors of whole slides, controls among them; see [](../howto/pretrain_on_slides.md).",
+        "histoscribe.methods:PRETRAINING",
+    ),
+    "tissue_filters": (
+        "Tissue filters",
+        "What further drops from the tissue, where asked for; see [](../howto/tissue_filters.md).",
+        "histoscribe.tiles:FILTERS",
+    ),
     "encoders": (
         "Encoders",
         "What turns tiles into features; `a+b` concatenates. How to get weights: "

@@ -211,11 +211,11 @@ class Server:
 
 def serve(kind: str, slide: Path) -> None:
     """Run one of the servers; print its port first."""
-    import socket
-
     import uvicorn
 
-    listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+    from histoscribe.studio._serve import _listen
+
+    listening = _listen("127.0.0.1", 0)
     print(listening.getsockname()[1], flush=True)
     app = studio_app(slide) if kind == "studio" else deepzoom_app(slide)
     uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False)).run(sockets=[listening])

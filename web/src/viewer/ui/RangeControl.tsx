@@ -89,7 +89,7 @@ export function RangeControl({ values, scale, rule, fixed, onRule }: Props) {
             class={`handle${fixed ? " off" : ""}`}
             transform={`translate(${x(scale.span[end])} 0)`}
             role="slider"
-            tabIndex={fixed ? -1 : 0}
+            tabindex={fixed ? -1 : 0}
             aria-disabled={fixed}
             aria-label={t(end === "low" ? "slide.range_low" : "slide.range_high")}
             aria-valuemin={full.low}

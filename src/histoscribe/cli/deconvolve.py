@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 def deconvolve(
     section: Annotated[
-        str, typer.Argument(help="Section: .h5ad, a table of counts (.csv, .tsv), or [READER:]PATH[?key=value&...].")
+        str,
+        typer.Argument(help="Section: .h5ad, a table of counts (.csv, .tsv, .rds), or [READER:]PATH[?key=value&...]."),
     ],
     reference: Annotated[
-        Path, typer.Option(help="Single cells (.h5ad, or a table with --labels FILE), or a table of profiles.")
+        Path,
+        typer.Option(help="Single cells (.h5ad, spacexr .rds, or a table with --labels FILE), or a table of profiles."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="AnnData to write.")],
     labels: Annotated[
@@ -73,9 +75,10 @@ def deconvolve(
 def _section(text: str, reference: Any) -> AnnData:
     from histoscribe.io import read_spec
     from histoscribe.methods._cell_tables import is_table, read_spots
+    from histoscribe.methods._r_files import is_r_file
 
     # Composition needs counts alone: a file without image or um/px is as good, and is not asked for them.
     path = Path(text)
-    if path.is_file() and (path.suffix == ".h5ad" or is_table(path)):
+    if path.is_file() and (path.suffix == ".h5ad" or is_table(path) or is_r_file(path)):
         return read_spots(path, reference)
     return read_spec(text).table

@@ -10,6 +10,7 @@ from anndata import AnnData
 
 from histoscribe.core.errors import DataError
 from histoscribe.methods._cell_reference import MIN_CELLS, Reference, tidy_symbols
+from histoscribe.methods._r_files import CELL_TYPE, is_r_file, read_r_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,8 @@ def read_reference(
     ----------
     path
         ``.h5ad`` of single cells, or a text table (``.csv``, ``.tsv``, gzip or not): counts of genes x cells or cells x
-        genes where `labels` is given, else profiles of genes x cell types.
+        genes where `labels` is given, else profiles of genes x cell types; or an ``.rds`` or ``.RData`` with one of
+        these or with a `Reference` of spacexr, which knows its types.
     labels
         For an ``.h5ad``, the obs column with the types. For a table of counts, a second table ``FILE`` or
         ``FILE:COLUMN`` whose first column names the cells; by default its second column holds the types.
@@ -44,16 +46,18 @@ def read_reference(
     if not path.is_file():
         msg = f"reference {path} does not exist. Check the path."
         raise DataError(msg)
-    if path.suffix == ".h5ad":
-        cells = read_anndata(path)
+    held = read_r_file(path) if is_r_file(path) else None
+    if path.suffix == ".h5ad" or isinstance(held, AnnData):
+        cells = read_anndata(path) if held is None else held
+        labels = CELL_TYPE if labels is None and CELL_TYPE in cells.obs and held is not None else labels
         if labels is None:
             msg = f"reference {path} holds single cells. Name the obs column with their types: --labels COLUMN."
             raise DataError(msg)
         return Reference.from_cells(cells, labels, min_cells=min_cells, drop=drop)
-    if not is_table(path):
-        msg = f"reference {path} is neither .h5ad nor a table ({', '.join(_TABLES)}). Convert it to one of these."
+    if held is None and not is_table(path):
+        msg = f"reference {path} is neither .h5ad, .rds, .RData nor a table ({', '.join(_TABLES)}). Convert it to one."
         raise DataError(msg)
-    table = read_table(path)
+    table = read_table(path) if held is None else held
     if labels is None:
         return Reference.from_profiles(table)
     types = _types(labels)
@@ -64,14 +68,16 @@ def read_reference(
 
 
 def read_spots(path: Path | str, reference: Reference) -> AnnData:
-    """Read the counts of observations: an ``.h5ad``, or a text table of either orientation (genes find their side)."""
+    """Read counts of observations: ``.h5ad``, a file of R, or a table of either orientation (genes find their side)."""
     path = Path(path)
     if not path.is_file():
         msg = f"{path} does not exist. Check the path."
         raise DataError(msg)
     if path.suffix == ".h5ad":
         return read_anndata(path)
-    table = read_table(path)
+    table = read_r_file(path) if is_r_file(path) else read_table(path)
+    if isinstance(table, AnnData):
+        return table
     genes = {g.upper() for g in reference.genes}
     in_rows, in_columns = (sum(g.upper() in genes for g in tidy_symbols(i)) for i in (table.index, table.columns))
     return _anndata(table.T if in_rows >= in_columns else table)

@@ -33,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 _ROUTES = ("items", "tiles", "genes", "analysis", "exports", "jobs", "boards", "papers", "pages")
 
 
-def create_app(studio: Studio, *, hosts: frozenset[str] | None = LOOPBACK, token: str | None = None) -> FastAPI:
+def create_app(studio: Studio, *, hosts: frozenset[str] | None = LOOPBACK, token: str | None = None) -> Guard:
     """Return the ASGI application of a studio.
 
     Parameters
@@ -74,10 +74,8 @@ def create_app(studio: Studio, *, hosts: frozenset[str] | None = LOOPBACK, token
     for name in _ROUTES:
         app.include_router(import_module(f"histoscribe.studio.routes.{name}").router)
     _handle_errors(app)
-    app.add_middleware(FastTiles, studio=studio)
-    # Added last, so it is asked first.
-    app.add_middleware(Guard, limits=studio.limits, hosts=hosts, token=token)
-    return app
+    # Around the whole application, not within its own layers: they would double the cost of a tile.
+    return Guard(FastTiles(app, studio=studio), limits=studio.limits, hosts=hosts, token=token)
 
 
 def _handle_errors(app: FastAPI) -> None:

@@ -88,7 +88,7 @@ def plan(key: str) -> Plan:
 
     def rank(way: Plan) -> tuple[Any, ...]:
         # Of several methods that name one paper, the one that bears its name, else the first without a preset.
-        return way.control, way in encoders, way.method != named, way.preset is not None, way.method
+        return way.control, way in encoders, way.method != named, bool(way.study), way.preset is not None, way.method
 
     return min(ways[key], key=rank)
 

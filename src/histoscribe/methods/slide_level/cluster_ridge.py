@@ -48,8 +48,8 @@ class ClusterRidge(SlideRegressor):
     card: ClassVar[Card] = Card(
         name="cluster-ridge",
         summary="Ridge on the mean tile, on shares of k-means kinds of tile, and on each kind's mean; solved exactly.",
-        paper="sequoia-2024",
-        deviations=("Ours; of the paper it has only that slides are described by k-means clusters of their tiles.",),
+        paper="hoerl-kennard-1970",
+        deviations=("Ours; that a slide is described by k-means clusters of its tiles is SEQUOIA's (sequoia-2024).",),
     )
 
     strengths_: np.ndarray

@@ -58,9 +58,9 @@ class StackScribe(Imputer):
     card: ClassVar[Card] = Card(
         name="stack-scribe",
         summary="Ridge on all genes smoothed over three widths, learned inside measured sections without images.",
-        paper="asign-2025",
+        paper="hoerl-kennard-1970",
         deviations=(
-            "A method of this project, not of the paper.",
+            "A method of this project; of the paper it has the regression.",
             "Widths, weight and the idea were chosen with scores of the six her2st donors in view; the strength of the "
             "ridge is found by cross-validation inside the labelled sections.",
         ),

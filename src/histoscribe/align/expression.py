@@ -28,6 +28,7 @@ _SEEN = 0.1
 #: Observations used of each section, at most.
 _OBSERVATIONS = 3000
 _FEW_GENES = 5
+_FEW_OBSERVATIONS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class SharedExpression:
 
     @classmethod
     def of(cls, moving: Section, fixed: Section, *, pitch_um: float) -> SharedExpression | None:
-        """Choose the genes, or return None where a section has neither counts nor X, or fewer than 5 genes are fit.
+        """Choose the genes, or return None where a section has neither counts nor X, or little is shared.
 
         Counts are log-normalised to 10,000; X of a section without counts is taken as it is.
 
@@ -60,6 +61,8 @@ class SharedExpression:
         where that is lower: no placement plays a part in the choice.
         """
         if not all(s.measured or (s.table.n_vars and s.table.X is not None) for s in (moving, fixed)):
+            return None
+        if min(moving.n_obs, fixed.n_obs) < _FEW_OBSERVATIONS:
             return None
         genes = _seen(moving, fixed)
         if len(genes) < _FEW_GENES:
@@ -125,7 +128,7 @@ def _levels(section: Section, rows: np.ndarray, genes: pd.Index) -> np.ndarray:
 def _correlation(own: np.ndarray, weight: object, other: np.ndarray) -> float:
     total = np.asarray(weight.sum(1)).ravel()  # type: ignore[attr-defined]
     inside = total > 1.0
-    if inside.sum() < 10:
+    if inside.sum() < _FEW_OBSERVATIONS:
         return 0.0
     mapped = (weight @ other)[inside] / total[inside, None]  # type: ignore[operator]
     return float((_standard(own[inside]) * _standard(mapped)).mean())

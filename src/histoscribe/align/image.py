@@ -7,9 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
-from histoscribe.align.picture import Picture, section_picture, warp_picture
+from histoscribe.align.picture import Picture, section_picture, warp
 from histoscribe.align.transform import Affine, Rigid
 from histoscribe.core.errors import HistoScribeError
 
@@ -22,12 +21,9 @@ Images = Literal["never", "intensity", "keypoints", "auto"]
 
 #: Longer side of the pictures, px: 6 um/px for a section of her2st, where glands and vessels are sharp.
 _MAX_PX = 1000
-_MIN_MPP = 2.0
+_MIN_MPP = 4.0
 #: Side of the blocks of which every second is held out, um: wider than what is alike by smoothing.
 _BLOCK_UM = 500.0
-#: Band of sizes that pictures are compared in, um: sister sections share glands and vessels; nuclei are not the same
-#: ones, and the stain's slow gradients are not the tissue's.
-_BAND_UM = (40.0, 300.0)
 #: Gain of similarity on tissue not registered on below which a registration has shown nothing.
 _GAIN = 0.005
 #: Farther from where the observations put it, in their distances, or stretched more, a section is lost.
@@ -120,26 +116,14 @@ def checkerboard(picture: Picture) -> np.ndarray:
 
 def picture_similarity(moving: Picture, fixed: Picture, motion: Rigid | Affine, *, where: np.ndarray) -> float:
     """Correlate the darkness of two pictures, in a band of 40 to 300 um, over the tissue in `where`; -1 to 1."""
-    moved = warp_picture(moving, motion, like=fixed)
-    both = moved.tissue & fixed.tissue & where
+    tissue = warp(moving.tissue.astype(np.float32), moving, motion, like=fixed) >= 0.5
+    both = tissue & fixed.tissue & where
     if both.sum() < 100:
         return -1.0
-    one, two = (_band(picture)[both] for picture in (moved, fixed))
+    one, two = warp(moving.band, moving, motion, like=fixed)[both], fixed.band[both]
     if not (one.std() and two.std()):
         return -1.0
     return float(np.corrcoef(one, two)[0, 1])
-
-
-def _band(picture: Picture) -> np.ndarray:
-    tissue = picture.tissue.astype(np.float32)
-    dark = picture.darkness() * tissue
-
-    def smooth(um: float) -> np.ndarray:
-        # Over tissue alone: glass beside it would make every outline look alike.
-        sigma = um / picture.mpp
-        return gaussian_filter(dark, sigma) / np.maximum(gaussian_filter(tissue, sigma), 1e-3)
-
-    return smooth(_BAND_UM[0]) - smooth(_BAND_UM[1])
 
 
 def need(package: str) -> object:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import affine_transform
+from scipy.ndimage import affine_transform, gaussian_filter
 
 from histoscribe.core.errors import SlideError
 from histoscribe.tiles._section_mask import section_mask
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from histoscribe.align.transform import Transform
     from histoscribe.core.section import Section
 
-__all__ = ["Picture", "section_picture", "warp_picture"]
+#: Band of sizes that pictures are compared in, um: sister sections share glands and vessels; nuclei are not the same
+#: ones, and the stain's slow gradients are not the tissue's.
+_BAND_UM = (40.0, 300.0)
+
+__all__ = ["Picture", "section_picture", "warp", "warp_picture"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +52,21 @@ class Picture:
     def darkness(self) -> np.ndarray:
         """``(h, w)`` float32, 0 on white to 1 on black."""
         return 1.0 - self.pixels.astype(np.float32).mean(2) / 255.0
+
+    @cached_property
+    def band(self) -> np.ndarray:
+        """``(h, w)`` float32 darkness of the tissue in a band of sizes, 40 to 300 um; the same however it is turned."""
+        tissue = self.tissue.astype(np.float32)
+        dark = self.darkness() * tissue
+
+        def smooth(um: float) -> np.ndarray:
+            # Over tissue alone: glass beside it would make every outline look alike.
+            sigma = um / self.mpp
+            return gaussian_filter(dark, sigma, truncate=3) / np.maximum(
+                gaussian_filter(tissue, sigma, truncate=3), 1e-3
+            )
+
+        return smooth(_BAND_UM[0]) - smooth(_BAND_UM[1])
 
 
 def section_picture(section: Section, *, mpp: float) -> Picture:
@@ -94,18 +114,20 @@ def warp_picture(picture: Picture, motion: Transform, *, like: Picture) -> Pictu
     -------
     The moved picture; white, and no tissue, where the slide does not reach.
     """
+    channels = [warp(channel, picture, motion, like=like, outside=255) for channel in np.moveaxis(picture.pixels, 2, 0)]
+    tissue = warp(picture.tissue.astype(np.float32), picture, motion, like=like) >= 0.5
+    return Picture(np.stack(channels, axis=2), tissue, like.mpp, like.origin_um)
+
+
+def warp(values: np.ndarray, picture: Picture, motion: Transform, *, like: Picture, outside: float = 0.0) -> np.ndarray:
+    """Move ``(h, w)`` values that lie on the px of `picture` onto those of `like`, by linear interpolation."""
     back = motion.inverse().matrix
     linear, shift = back[:2, :2], back[:2, 2]
     # px (column, row) of the result -> um there -> um here -> px here; a px's centre lies half a px into it.
-    to_px = linear * (like.mpp / picture.mpp)
     half = np.full(2, 0.5)
     offset = (linear @ (like.origin_um + half * like.mpp) + shift - picture.origin_um) / picture.mpp - half
+    matrix = linear * (like.mpp / picture.mpp)
     # Rows are y and come first.
-    matrix, offset = to_px[::-1, ::-1], offset[::-1]
-    shape = like.tissue.shape
-    channels = [
-        affine_transform(channel, matrix, offset, output_shape=shape, order=1, cval=255)
-        for channel in np.moveaxis(picture.pixels, 2, 0)
-    ]
-    tissue = affine_transform(picture.tissue.astype(np.float32), matrix, offset, output_shape=shape, order=1) >= 0.5
-    return Picture(np.stack(channels, axis=2), tissue, like.mpp, like.origin_um)
+    return affine_transform(
+        values, matrix[::-1, ::-1], offset[::-1], output_shape=like.tissue.shape, order=1, cval=outside
+    )

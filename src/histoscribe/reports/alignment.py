@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from histoscribe.align.transform import Transform
     from histoscribe.core.section import Section
 
-__all__ = ["alignment_figure"]
+__all__ = ["alignment_figure", "overlay"]
 
 #: Green and magenta of equal lightness; both kinds of red-green blindness tell them apart (Okabe and Ito 2008).
 _MOVING, _FIXED = "#009E73", "#B4378C"
@@ -100,6 +100,30 @@ def _places(ax: Any, moving: Section, fixed: Section, motion: Any, pitch_um: flo
 
 
 def _images(axes: Any, moving: Section, fixed: Section, motion: Transform) -> None:
+    over, checks, extent = overlay(moving, fixed, motion)
+    axes[0].imshow(over, extent=extent)
+    axes[0].set_title("images over each other", fontsize=9)
+    axes[1].imshow(checks, extent=extent)
+    axes[1].set_title("checkerboard", fontsize=9)
+
+
+def overlay(
+    moving: Section, fixed: Section, motion: Transform
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float, float]]:
+    """Lay one section's image over another's.
+
+    Parameters
+    ----------
+    moving, fixed
+        Sections with slides.
+    motion
+        From the moving section's frame to the fixed one's, um.
+
+    Returns
+    -------
+    ``(h, w, 3)`` float64 0-1, darkness of the moving image in green and of the fixed one in magenta, grey where they
+    agree; ``(h, w, 3)`` uint8 squares of one and of the other; and their extent (left, right, bottom, top), um.
+    """
     mpp = max(max(s.slide.size) * s.mpp / _PICTURE_PX for s in (moving, fixed) if s.slide is not None)
     still = section_picture(fixed, mpp=mpp)
     moved = warp_picture(section_picture(moving, mpp=mpp), motion, like=still)
@@ -110,17 +134,14 @@ def _images(axes: Any, moving: Section, fixed: Section, motion: Transform) -> No
         top = float(np.percentile(smooth[picture.tissue], 98)) if picture.tissue.any() else 1.0
         dark.append(np.clip((smooth - glass) / max(top - glass, 1e-6), 0, 1))
     # The moving section takes red and blue out of white and stays green, the fixed one takes green out.
-    overlay = np.stack([1 - dark[0], 1 - dark[1], 1 - dark[0]], axis=2)
+    over = np.stack([1 - dark[0], 1 - dark[1], 1 - dark[0]], axis=2)
     width, height = still.size_um
-    extent = (0.0, float(width), float(height), 0.0)
-    axes[0].imshow(overlay, extent=extent)
-    axes[0].set_title("images over each other", fontsize=9)
     rows, columns = np.nonzero(still.tissue)
     side = max(np.ptp(rows), np.ptp(columns), _CHECKS) / _CHECKS
     ys, xs = np.indices(still.tissue.shape)
     squares = ((xs / side).astype(int) + (ys / side).astype(int)) % 2 == 0
-    axes[1].imshow(np.where(squares[..., None], moved.pixels, still.pixels), extent=extent)
-    axes[1].set_title("checkerboard", fontsize=9)
+    checks = np.where(squares[..., None], moved.pixels, still.pixels)
+    return over, checks, (0.0, float(width), float(height), 0.0)
 
 
 def _scale_bar(ax: Any, low: np.ndarray, high: np.ndarray) -> None:

@@ -146,3 +146,14 @@ def test_the_short_way_sends_what_the_route_sends(client, ids, monkeypatch):
     slow = client.get(address)
     assert fast.content == slow.content
     assert dict(fast.headers) == dict(slow.headers)
+
+
+@pytest.mark.shared
+def test_a_real_slides_own_tiles_look_as_openslide_decodes_them(shared_data):
+    tiles = SlideTiles(open_slide(shared_data / "readers" / "wsi" / "CMU-1-Small-Region.svs"), TileCache())
+    assert tiles.passthrough
+    level = tiles.levels[0]
+    for column, row in ((0, 0), (4, 5), (8, 11)):
+        w, h = level.tile_width, level.tile_height
+        got, want = decoded(tiles.tile(0, column, row)), tiles.slide._read(0, column * w, row * h, w, h)
+        assert np.abs(got.astype(int) - want).max() <= 1

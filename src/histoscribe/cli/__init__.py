@@ -23,6 +23,7 @@ COMMANDS = {
     "fit": "fit:fit",
     "predict": "predict:predict",
     "deconvolve": "deconvolve:deconvolve",
+    "impute": "impute:impute",
     "evaluate": "evaluate:evaluate",
     "report": "report:report",
     "studio": "studio:studio",

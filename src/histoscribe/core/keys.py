@@ -8,8 +8,6 @@ from typing import Final
 SPATIAL: Final = "spatial"
 #: obsm: (n, 2) float64, the same in um, where features are all that is known of a slide.
 SPATIAL_UM: Final = "spatial_um"
-#: obsm: (n, 3) float64, x and y in the frame of a stack of sections, and depth, um.
-STACK_UM: Final = "stack_um"
 #: obsm: (n, 3) float64, x, y and z of the observation's centre in the frame of its stack, um.
 SPATIAL_3D: Final = "spatial_3d_um"
 #: layers: integer counts, csr.

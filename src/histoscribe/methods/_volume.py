@@ -212,7 +212,7 @@ class Imputer(ABC):
         -------
         One AnnData (observations x panel) for each section that is not labelled, in order of depth: ``X`` (n, g)
         float32 in the unit of the target; ``layers["lower"]``, ``layers["upper"]`` 90 % intervals where the method has
-        them; ``obsm["spatial"]`` level-0 px; ``obsm["stack_um"]`` (n, 3) x, y, z in the stack's frame, um;
+        them; ``obsm["spatial"]`` level-0 px; ``obsm["spatial_3d_um"]`` (n, 3) x, y, z in the stack's frame, um;
         ``uns["histoscribe"]``: method, parameters, regime, donors trained on, labelled sections, target, facts.
 
         Raises
@@ -300,7 +300,7 @@ class Imputer(ABC):
             np.asarray(found.mean, dtype=np.float32), obs=source.obs.copy(), var=pd.DataFrame(index=pd.Index(genes))
         )
         table.obsm[keys.SPATIAL] = np.asarray(source.obsm[keys.SPATIAL], dtype=np.float64)
-        table.obsm[keys.STACK_UM] = np.column_stack([plane.xy_um, np.full(len(plane.xy_um), plane.z_um)])
+        table.obsm[keys.SPATIAL_3D] = np.column_stack([plane.xy_um, np.full(len(plane.xy_um), plane.z_um)])
         if found.sd is not None:
             half = _Z90 * np.asarray(found.sd)
             table.layers[keys.LOWER] = (found.mean - half).astype(np.float32)

@@ -93,7 +93,7 @@ def _output(method: str | type[Imputer]) -> None:
         right = list(table.obs_names) == list(section.table.obs_names) and list(table.var_names) == _GENES
         promise(right, "observations or genes are not those of the section and the panel")
         promise(table.X.dtype == np.float32 and np.isfinite(table.X).all(), "X is not finite float32")
-        promise(np.array_equal(table.obsm[keys.STACK_UM][:, :2], xy), "places in the stack's frame are not kept")
+        promise(np.array_equal(table.obsm[keys.SPATIAL_3D][:, :2], xy), "places in the stack's frame are not kept")
         ours = table.uns[keys.UNS]
         promise(ours["unit"] == Target().unit and ours["regime"] == fitted.regime, "unit or regime is not stated")
         has = keys.LOWER in table.layers

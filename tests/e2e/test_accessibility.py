@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from e2e.conftest import until
+
 #: Address and a selector that is there once the page is whole.
 PAGES = {
     "home": ("/", ".item-card img"),
@@ -30,7 +32,7 @@ def test_axe_finds_nothing_and_a_small_screen_does_not_scroll_sideways_on(name, 
     found += [f"dark, zh: {line}" for line in axe(page)]
     assert found == []
     page.set_viewport_size({"width": 390, "height": 800})
-    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    until(page, "document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_the_skip_link_comes_first_and_leads_to_the_content(open_page):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from e2e.conftest import until
+
 LANGS = ("en", "zh")
 TITLES = {
     "/": ("Slides", "切片"),
@@ -55,7 +57,7 @@ def test_home_shows_what_was_given_and_leads_to_it(open_page, lang):
     cards = page.locator(".item-card")
     expect(cards).to_have_count(2)
     expect(page.locator(".item-card img")).to_have_count(2)
-    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    until(page, "[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     cards.first.get_by_role("link").click()
     assert page.evaluate("location.pathname").startswith("/slide/")
 

@@ -27,6 +27,7 @@ export function JobCard({ job, onChange }: { job: Job; onChange?: () => void }) 
       </header>
       <h3>{name}</h3>
       <JobProgress job={job} {...(onChange ? { onChange } : {})} />
+      <JobMessage job={job} />
       {job.state === "done" && job.result_item && (
         <p>
           <Link href={`/slide/${part(job.result_item)}`}>{t("jobs.look")}</Link>
@@ -71,6 +72,16 @@ export function JobProgress({ job, onChange }: { job: Job; onChange?: () => void
       </div>
       {error && <ErrorState error={error} />}
     </div>
+  );
+}
+
+/** What a job says of its result, such as whether the donor was in training. */
+export function JobMessage({ job }: { job: Job }) {
+  if (job.state !== "done" || !job.message) return null;
+  return (
+    <p class="small" lang="en">
+      {job.message}
+    </p>
   );
 }
 

@@ -1,7 +1,7 @@
 /** A prediction under way, and what to do with it when it is done. */
 import { useEffect, useState } from "preact/hooks";
 import { asApiError, part, post, useApi, type ApiError } from "../../api";
-import { JobProgress, JobScores, JobState } from "../../components/JobCard";
+import { JobMessage, JobProgress, JobScores, JobState } from "../../components/JobCard";
 import { ErrorState, Loading } from "../../components/states";
 import { t } from "../../i18n";
 import { isOver, useJob } from "../../jobs";
@@ -29,6 +29,7 @@ export function Running({ id, items }: { id: string; items: Item[] }) {
         {job.state === "cancelled" && <span>{t("predict.cancelled")}</span>}
       </div>
       <JobProgress job={job} />
+      <JobMessage job={job} />
       {job.error && <ErrorState error={job.error} />}
       {job.state === "done" && job.result_item && <Result job={job} item={job.result_item} items={items} />}
       {isOver(job) && <Again onClick={again} />}
@@ -86,6 +87,7 @@ function Evaluate({ prediction, section }: { prediction: string; section: Item }
       {(error ?? lost) && <ErrorState error={(error ?? lost) as ApiError} />}
       {job && <JobProgress job={job} />}
       {job?.error && <ErrorState error={job.error} />}
+      {job && <JobMessage job={job} />}
       {job && <JobScores job={job} />}
     </div>
   );

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from histoscribe.bench._evaluate import evaluate
 from histoscribe.bench._evaluation import Evaluation
+from histoscribe.bench.composition_scores import CompositionScores, evaluate_composition
 from histoscribe.bench.controls import CONTROLS
 from histoscribe.bench.identity import Duplicate, check_split, find_duplicates
 from histoscribe.bench.runner import run_suite
@@ -13,6 +14,7 @@ from histoscribe.bench.training import training_from_prediction
 
 __all__ = [
     "CONTROLS",
+    "CompositionScores",
     "Duplicate",
     "Evaluation",
     "Split",
@@ -21,6 +23,7 @@ __all__ = [
     "check_split",
     "donor_folds",
     "evaluate",
+    "evaluate_composition",
     "find_duplicates",
     "leave_one_donor_out",
     "load_suite",

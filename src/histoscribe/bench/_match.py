@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from histoscribe.align import spacing_um
 from histoscribe.core import keys
 from histoscribe.core.array import array_of
+from histoscribe.core.composition import CompositionTarget
 from histoscribe.core.errors import CoordinateError, DataError, GeneError
 from histoscribe.core.target import Target
 from histoscribe.core.units import check_mpp
@@ -100,6 +101,12 @@ def target_of(prediction: AnnData) -> Target:
     """
     info = ours(prediction)
     unit = str(info["unit"])
+    if unit == CompositionTarget.unit:
+        msg = (
+            "the prediction is of cell composition, not of expression. Score it with `histoscribe evaluate "
+            "--composition FILE` or histoscribe.bench.evaluate_composition; draw it from obsm['composition']."
+        )
+        raise DataError(msg)
     if "target" in info:
         return Target.from_dict(json.loads(str(info["target"])) | {"unit": unit})
     target = Target.from_unit(unit)
@@ -164,7 +171,7 @@ def match(prediction: AnnData, section: Section) -> Matched:
     DataError
         If the section has no measured expression.
     """
-    if not section.measured:
+    if not section.measured and keys.COMPOSITION not in section.table.obsm:
         msg = f"section {section.name!r} has no measured expression to compare with. Give a measured section."
         raise DataError(msg)
     info = ours(prediction)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from histoscribe.core.errors import DataError, GeneError
 
-__all__ = ["Weights", "gene_list", "parameters", "sizes", "tissue_filters"]
+if TYPE_CHECKING:
+    from histoscribe.core.section import Section
+
+__all__ = ["Weights", "gene_list", "parameters", "sections_with_composition", "sizes", "tissue_filters"]
 
 _PLACES = "HISTOSCRIBE_WEIGHTS"
 
@@ -92,3 +95,13 @@ def parameters(items: list[str]) -> dict[str, Any]:
         except json.JSONDecodeError:
             values[name] = value
     return values
+
+
+def sections_with_composition(sections: list[Section], files: list[str]) -> list[Section]:
+    """Give each section the composition of its file."""
+    from histoscribe.methods import with_composition
+
+    if len(files) != len(sections):
+        msg = f"{len(files)} --composition for {len(sections)} sections. Give one for each, in the sections' order."
+        raise DataError(msg)
+    return [with_composition(section, file) for section, file in zip(sections, files, strict=True)]

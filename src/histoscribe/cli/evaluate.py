@@ -12,6 +12,7 @@ from histoscribe.cli._parse import Weights
 
 if TYPE_CHECKING:
     from histoscribe.bench import Evaluation
+    from histoscribe.core.section import Section
 
 
 def evaluate(
@@ -22,6 +23,10 @@ def evaluate(
             help="Prediction (.h5ad) and measured section ([READER:]PATH[?key=value&...]); more pairs for more donors.",
         ),
     ],
+    composition: Annotated[
+        list[str] | None,
+        typer.Option(help="Measured or deconvolved cell composition, once for each pair, where that was predicted."),
+    ] = None,
     train: Annotated[
         list[str] | None,
         typer.Option(help="Training section for the controls; default: where the prediction says they came from."),
@@ -45,8 +50,11 @@ def evaluate(
             "histoscribe evaluate c5.h5ad 'st-array:her2st?section=C5'."
         )
         raise DataError(msg)
-    training = read_specs(train) if train else None
     measured = [read_spec(text) for text in pairs[1::2]]
+    if composition:
+        _composition(pairs[0::2], measured, composition, as_json=as_json)
+        return
+    training = read_specs(train) if train else None
     result = bench.evaluate(pairs[0::2], measured, training=training, method_name=name, seed=seed)
     if out is not None:
         result.save(out)
@@ -56,6 +64,31 @@ def evaluate(
     _show(result)
     if out is not None:
         typer.echo(f"\nwrote {out}: evaluation.json, record-{result.record.id}.json, 3 tables")
+
+
+def _composition(predictions: list[str], measured: list[Section], files: list[str], *, as_json: bool) -> None:
+    """Score cell composition against that of `files`, and print it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from histoscribe import bench
+    from histoscribe.cli._parse import sections_with_composition
+
+    result = bench.evaluate_composition(predictions, sections_with_composition(measured, files))
+    if as_json:
+        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False))
+        return
+    donors, n = result.sections["donor"].nunique(), result.sections["section"].nunique()
+    console = Console()
+    for frame, title in ((result.table, f"Cell composition, {n} section(s) of {donors} donor(s)"), (result.types, "")):
+        table = Table(title=title or None, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
+        for column in (frame.index.name, *frame.columns):
+            table.add_column(column.removeprefix("composition_"))
+        for name, row in frame.iterrows():
+            table.add_row(str(name), *(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row))
+        console.print(table)
+    for row in result.sections.drop_duplicates("section").itertuples():
+        console.print(f"- {row.section}: {row.n_obs} observations; {row.relation}", markup=False, highlight=False)
 
 
 def _show(result: Evaluation) -> None:

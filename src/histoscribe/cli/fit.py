@@ -12,7 +12,6 @@ from histoscribe.cli._parse import Weights
 
 if TYPE_CHECKING:
     from histoscribe.core.composition import AnyTarget
-    from histoscribe.core.section import Section
     from histoscribe.methods.bundle import Bundle
 
 
@@ -52,14 +51,14 @@ def fit(
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Learn from measured sections: tile, encode, fit, calibrate; write one file."""
-    from histoscribe.cli._parse import gene_list, parameters, sizes
+    from histoscribe.cli._parse import gene_list, parameters, sections_with_composition, sizes
     from histoscribe.core.processes import rank
     from histoscribe.io import read_specs
     from histoscribe.methods import train
 
     loaded = read_specs(sections)
     if composition:
-        loaded = _with_composition(loaded, composition)
+        loaded = sections_with_composition(loaded, composition)
     method = method or ("histology-composition" if composition else "ridge")
     if not no_check:
         for section in loaded:
@@ -103,16 +102,6 @@ def fit(
         )
     if unit != "donor":
         typer.echo("note: one donor only, so neither flags nor intervals speak for a new donor.")
-
-
-def _with_composition(sections: list[Section], files: list[str]) -> list[Section]:
-    from histoscribe.core.errors import DataError
-    from histoscribe.methods import with_composition
-
-    if len(files) != len(sections):
-        msg = f"{len(files)} --composition for {len(sections)} sections. Give one for each, in the sections' order."
-        raise DataError(msg)
-    return [with_composition(section, file) for section, file in zip(sections, files, strict=True)]
 
 
 def _target(composition: list[str] | None) -> AnyTarget:

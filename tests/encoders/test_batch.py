@@ -28,6 +28,7 @@ from histoscribe.encoders.batch import (
     perform,
 )
 from histoscribe.encoders.batch._lock import HeldError, WorkLock
+from histoscribe.io.bags import read_bags
 from histoscribe.slide import write_tiff
 
 SETTINGS = Settings(encoder="colour", sides_um=(100.0,))
@@ -58,6 +59,10 @@ def test_each_slide_becomes_a_file_with_the_features_that_encode_gives(slides, t
     np.testing.assert_array_equal(got.xy, alone.xy)
     assert Features.of(got.table).spec == Features.of(alone.table).spec
     assert got.mpp == 1.0
+    bags = read_bags(tmp_path / "out")
+    assert [(b.name, b.donor, b.encoder) for b in bags] == [(f"s{i}", f"s{i}", "colour") for i in range(3)]
+    np.testing.assert_array_equal(bags[1].features, Features.of(alone.table).matrix)
+    np.testing.assert_array_equal(bags[1].xy_um, alone.xy_um)
 
 
 def test_finished_slides_are_skipped_and_other_settings_are_refused(slides, tmp_path):

@@ -1,4 +1,4 @@
-"""Bags from files of features: `.h5` of TRIDENT and CLAM, one slide each, and CLAM's `.pt`, without positions."""
+"""Bags from files of features, one slide each: `.h5` of TRIDENT and CLAM, CLAM's `.pt`, `.h5ad` of our own `encode`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from histoscribe.core import keys
 from histoscribe.core.bag import Bag
 from histoscribe.core.errors import DataError, ScaleError
 from histoscribe.core.progress import progress
 from histoscribe.io._barcode import Barcode
+from histoscribe.io._described import described
 from histoscribe.io._files import existing, reading
 from histoscribe.io._tile_files import TileFile, nominal_um, read_tile_file, side_px
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_bag", "read_bags", "slide_name"]
 
-_ENDINGS = (".h5", ".hdf5", ".pt")
+_ENDINGS = (".h5", ".hdf5", ".pt", ".h5ad")
 
 
 def slide_name(path: Path | str) -> str:
@@ -45,7 +47,8 @@ def read_bag(
     Parameters
     ----------
     path
-        ``.h5`` of TRIDENT, CLAM or HistoScribe, or a ``.pt`` with an ``(n, d)`` tensor.
+        ``.h5`` of TRIDENT, CLAM or HistoScribe, a ``.pt`` with an ``(n, d)`` tensor, or the ``.h5ad`` that
+        ``histoscribe encode`` writes.
     name
         Of the slide; default the file's name.
     donor, site
@@ -64,7 +67,7 @@ def read_bag(
         If the file is missing, damaged, or has no features.
     """
     path = existing(path, what="file of features", remedy="Check the path.")
-    file = _read_pt(path) if path.suffix == ".pt" else read_tile_file(path)
+    file = {".pt": _read_pt, ".h5ad": _read_h5ad}.get(path.suffix, read_tile_file)(path)
     name = name or slide_name(path)
     if file.features is None or not len(file.features):
         msg = f"{path} holds no features of tiles. Give the file of features, of a slide on which tissue was found."
@@ -160,10 +163,32 @@ def _read_pt(path: Path) -> TileFile:
     return TileFile(path, None, None, None, features, {}, {})
 
 
+def _read_h5ad(path: Path) -> TileFile:
+    from anndata import read_h5ad
+
+    with reading(path, what="file of features"):
+        table = read_h5ad(path)
+    told, slots = described(table), [k for k in table.obsm if k.startswith(keys.features(""))]
+    if told is None or len(slots) != 1 or keys.SPATIAL not in table.obsm:
+        found = ", ".join(slots) or "none"
+        msg = (
+            f"file of features {path} is not what `histoscribe encode` writes: scale, centres of tiles and one set "
+            f"of features; of these it has {found}. Encode the slide again."
+        )
+        raise DataError(msg)
+    name, donor = slide_name(path), str(told["donor"])
+    # `encode` knows no donors: it calls a slide's donor like the slide.
+    about = {"mpp": float(told["mpp"])} | ({} if donor == name else {"donor": donor})
+    centres = np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64)
+    attributes = {"encoder": slots[0].removeprefix(keys.features(""))}
+    return TileFile(path, None, centres, None, np.asarray(table.obsm[slots[0]]), attributes, about)
+
+
 def _xy_um(file: TileFile, mpp: float | None) -> np.ndarray | None:
     """Return the centres of the tiles, um, or None where nothing says how large a px is."""
     if file.coords is None:
-        return None
+        scale = mpp or file.about.get("mpp")
+        return None if file.centres is None or scale is None else np.asarray(file.centres * scale, dtype=np.float64)
     try:
         side = side_px(file, None)
     except ScaleError:  # a level whose downsample the file does not say

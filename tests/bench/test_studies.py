@@ -121,7 +121,7 @@ def test_pages_hold_every_number_in_both_languages(study, tmp_path):
     boards = make_study_boards([study], tmp_path)
     text = study_markdown(boards)
     assert "## tiny-study, version 1" in text
-    assert "| good | 0.6050 [" in text
+    assert "| good | 0.6050 ± 1.2706 |" in text
     assert "### Second" in text
     page = board_page([], boards, path=tmp_path / "board.html").read_text(encoding="utf-8")
     for said in ("两名虚构供者", "Two donors | made up", "一条注", "0.6050", "bad, once", "对照"):

@@ -24,8 +24,8 @@ def study_scores(board: StudyBoard, table: StudyTable) -> Table:
         for metric in board.metrics:
             value = row.value(metric.name)
             text = NONE if value is None else number(value.mean, 4)
-            if value is not None and value.lower is not None:
-                text += f" [{number(value.lower, 4)}, {number(value.upper, 4)}]"
+            if value is not None and value.upper is not None:
+                text += f" ± {number(value.upper - value.mean, 4)}"
             cells.append(text)
         seconds = sum(r.seconds for r in row.records) / len(row.records)
         commits = sorted({r.commit.partition("+")[0][:8] for r in row.records})
@@ -61,7 +61,7 @@ def study_sentences(board: StudyBoard, table: StudyTable) -> list[str]:
     if not said and any(r.control for r in table.rows) and not all(r.control for r in table.rows):
         said.append(f"No control beats a method in {board.metrics[0].name}.")
     over = f"over {board.unit}s" if board.unit else f"over the seeds {', '.join(map(str, board.seeds))}"
-    said.append(f"[..] is the 95 % Student interval {over}; n: {_counts(table)}.")
+    said.append(f"± is half the 95 % Student interval {over}; n: {_counts(table)}.")
     if board.dirty:
         said.append("Some records were run from changed, uncommitted code.")
     return said

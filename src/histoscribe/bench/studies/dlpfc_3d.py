@@ -38,9 +38,9 @@ class Dlpfc3d(Study):
     id: ClassVar[str] = "dlpfc-3d"
     family: ClassVar[str] = "volume"
     heading: ClassVar[Heading] = Heading(
-        en="Human cortex (DLPFC), 151673 and 151674: ONE donor, two neighbouring sections, each imputed from the other; "
-        "250 genes of highest mean in the labelled section, full library, unsmoothed. Regime: the labelled section; no "
-        "other donors, no images",
+        en="Human cortex (DLPFC), 151673 and 151674: ONE donor, two neighbouring sections, each imputed from the "
+        "other; 250 genes of highest mean in the labelled section, full library, unsmoothed. Regime: the labelled "
+        "section; no other donors, no images",
         zh="人类皮层（DLPFC），151673 与 151674：仅一名供者，两张相邻切片互相插补；取标注切片中均值最高的 250 个基因，"
         "全文库归一化，不平滑。信息范围：标注切片；不用其他供者，不用图像",
     )

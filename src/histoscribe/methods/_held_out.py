@@ -25,13 +25,14 @@ def facts_of(fit: MixtureFit) -> dict[str, Any]:
         "strength_cells": fit.strength,
         "strength_ratio": fit.strength / fit.variety,
         "two_platforms": fit.platform,
+        "inflation": fit.inflation,
     }
 
 
 def held_out_loglik(mixture: Mixture, rng: np.random.Generator, *, share: float, **options: Any) -> float:
     """Fit to a binomial thinning of the counts and return the log-likelihood of the rest, nats.
 
-    At most 1,000 observations are looked at.
+    Options are those of `fit_mixture`. At most 1,000 observations are looked at.
 
     A thinned negative binomial of variance d times its mean has variance 1 + (d - 1) f times its mean, f the share
     kept. The two parts are independent only for Poisson counts; compare fits of the same counts, nothing else.

@@ -14,7 +14,9 @@ What the released fits lack, and why more steps of them give worse proportions:
 - a scale. Each gene's factors sum to 0 over layers, and a layer's mean over genes is taken out (it is depth); what is
   left has a small standard deviation, sqrt(lambda) / 50: where observations differ much in composition (small lambda),
   layers may as well, so a difference between layers is read as composition unless counts say otherwise. It is never
-  larger than the scatter that a fit of composition alone leaves unexplained.
+  larger than the scatter that a fit of composition alone leaves unexplained;
+- an honest noise: where the model is wrong, genes are off together, and counts say less than each gene's own dispersion
+  has it; see `_nb_inflation`.
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ class MixtureFit:
     ----------
     proportions, sd
         ``(n, k)`` shares of the types, noise left out, and their posterior standard deviations (Laplace).
+    sampling
+        ``(n,)`` variance of the shares, summed over types, that the assumed noise of the counts makes.
     noise
         ``(n,)`` share of the noise profile; zeros where there is none.
     gene_factors, layer_factors
@@ -70,11 +74,14 @@ class MixtureFit:
     steps, stopped
         Number of steps, and ``"converged"`` or ``"max_iter"``.
     loglik
-        Log-likelihood of the counts, nats.
+        Log-likelihood of the counts at their own dispersion, nats.
+    inflation
+        What the dispersion was multiplied by; see `_nb_inflation`.
     """
 
     proportions: np.ndarray
     sd: np.ndarray
+    sampling: np.ndarray
     noise: np.ndarray
     gene_factors: np.ndarray
     layer_factors: np.ndarray
@@ -85,6 +92,7 @@ class MixtureFit:
     steps: int
     stopped: str
     loglik: float
+    inflation: float
 
 
 def nb_loglik(counts: np.ndarray, mean: np.ndarray, dispersion: np.ndarray) -> float:
@@ -133,7 +141,7 @@ def fit_mixture(
     noise: bool = False,
     gene_factors: bool = True,
     layer_sd: float = 0.05,
-    variety: float | None = None,
+    inflation: float = 1.0,
     max_iter: int = 300,
     tolerance: float = 2e-3,
     watch: Callable[[str, np.ndarray], None] | None = None,
@@ -156,8 +164,8 @@ def fit_mixture(
         False to trust the reference's profiles as they are.
     layer_sd
         Standard deviation of the log layer factors; see `layer_scale`.
-    variety
-        lambda of a fit of composition alone, where it is known already: `MixtureFit.variety`.
+    inflation
+        Factor of the dispersion; see `histoscribe.methods._nb_inflation`.
     max_iter, tolerance
         The fit ends when a step changes the proportions by less than `tolerance` of their distance from equal shares
         (root mean squares).
@@ -165,17 +173,16 @@ def fit_mixture(
         Called with the stage (``"composition"``, ``"factors"``, ``"strength"``) and the proportions after each step;
         for studies of convergence.
     """
-    state = State(Problem(counts, profiles, dispersion), layers, noise=noise)
+    state = State(Problem(counts, profiles, dispersion * inflation), layers, noise=noise)
     state.unexplained = max(scatter(platform_log_ratio(counts, profiles)), 0.01)
     state.platform = gene_factors and state.unexplained > PLATFORM_SD
-    steps, stopped = 0, "converged"
+    steps, stopped, variety = 0, "converged", 0.0
     with_factors = gene_factors or state.n_layers > 1 or noise
     # Composition alone says how much it varies. Beside factors its prior may become at most `_TIGHTER` times as
     # strong: factors must not be rewarded without end for making all observations alike. At last factors are fixed.
     stages = ("composition", "factors", "strength") if with_factors else ("composition",)
-    for stage in stages if variety is None else stages[1:]:
+    for stage in stages:
         if stage == "factors":
-            variety = state.strength if variety is None else variety
             state.restart(_TIGHTER * variety)
         if stage == "strength":
             state.ceiling = STRENGTHS[1]
@@ -197,20 +204,23 @@ def fit_mixture(
         else:
             stopped = "max_iter"
         steps += step
+        variety = state.strength if stage == "composition" else variety
     mean = state.mean()
     return MixtureFit(
         state.proportions(),
         state.sd(),
+        state.sampling_variance(),
         state.noise_share(),
         state.u,
         state.T,
         mean,
         state.strength,
-        state.strength if variety is None else variety,
+        variety,
         state.platform,
         steps,
         stopped,
         nb_loglik(counts, mean, dispersion),
+        inflation,
     )
 
 

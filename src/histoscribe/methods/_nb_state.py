@@ -199,11 +199,23 @@ class State:
 
     def sd(self) -> np.ndarray:
         """Return ``(n, k)`` standard deviations of the proportions from the curvature at the optimum."""
-        p = self.proportions()
-        covariance = np.linalg.inv(self.hessian)[:, : self.n_types, : self.n_types]
-        # d p / d log v = diag p - p p'
-        jacobian = -p[:, :, None] * p[:, None, :]
-        diagonal = np.arange(self.n_types)
+        return np.sqrt(np.maximum(self._variance(np.linalg.inv(self.hessian)), 0.0))
+
+    def sampling_variance(self) -> np.ndarray:
+        """Return ``(n,)`` variances, summed over types, that counts of the assumed noise give the proportions.
+
+        That of a penalised estimate, ``H^-1 I H^-1`` with the information I of the counts alone: a repetition of the
+        experiment would scatter like this, whatever the prior.
+        """
+        slope, prior = np.zeros_like(self.log_v), np.zeros_like(self.hessian)
+        self._add_prior(slope, prior)
+        inverse = np.linalg.inv(self.hessian)
+        return self._variance(inverse @ (self.hessian - prior) @ inverse).sum(1)
+
+    def _variance(self, covariance: np.ndarray) -> np.ndarray:
+        """Return ``(n, k)`` variances of the proportions from ``(n, k', k')`` covariances of log v."""
+        p, diagonal = self.proportions(), np.arange(self.n_types)
+        jacobian = -p[:, :, None] * p[:, None, :]  # d p / d log v = diag p - p p'
         jacobian[:, diagonal, diagonal] += p
-        variance = np.einsum("nij,njk,nik->ni", jacobian, covariance, jacobian, optimize=True)
-        return np.sqrt(np.maximum(variance, 0.0))
+        inner = covariance[:, : self.n_types, : self.n_types]
+        return np.einsum("nij,njk,nik->ni", jacobian, inner, jacobian, optimize=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from histoscribe.bench.studies._study import Entry
 from histoscribe.core import keys
@@ -85,20 +86,15 @@ def run_deconvolver(study: Study, entry: Entry, case: KnownMixture, *, seed: int
     model = composition(entry.method, **{k: v for k, v in entry.params.items() if k != "layers"})
     layers = entry.params["layers"] if model.uses_layers else None
     n_layers = case.spots.obs[layers].nunique() if layers in case.spots.obs else 0
-    errors: list[tuple[str, float]] = []
-
-    def watch(stage: str, proportions: np.ndarray) -> None:
-        errors.append((stage, float(np.sqrt(((proportions - case.truth) ** 2).mean()))))
-
-    model.watch_ = watch
+    way: list[tuple[str, np.ndarray]] = []
+    model.watch_ = lambda stage, proportions: way.append((stage, proportions))
     start = time.perf_counter()
     found = model.fit(case.spots, case.reference, layers=layers, cell_size=case.cell_size, seed=seed)
     seconds = time.perf_counter() - start
     proportions = found.obsm[keys.COMPOSITION]
     scores = {name: COMPOSITION_METRICS.get(name)(case.truth, proportions).mean for name in COLUMNS}
     scores |= _intervals(found, case) | _contrast(found, case)
-    # Shares that were divided by cell sizes afterwards are not those that the fit went through.
-    scores |= _hindsight(errors) if case.cell_size == "equal" else {}
+    scores |= _hindsight(way, case, found)
     ours = found.uns[keys.UNS]
     return RunRecord(
         benchmark=study.id,
@@ -136,9 +132,20 @@ def _contrast(found: AnnData, case: KnownMixture) -> dict[str, float]:
     return {"layer_contrast_pcc": float(np.corrcoef(first - second, planted)[0, 1])}
 
 
-def _hindsight(errors: list[tuple[str, float]]) -> dict[str, float]:
-    if not errors:
+def _hindsight(way: list[tuple[str, np.ndarray]], case: KnownMixture, found: AnnData) -> dict[str, float]:
+    if not way:
         return {}
+    size = np.ones(case.truth.shape[1])
+    if case.cell_size == "reference":
+        # The way in the unit of the truth, as its end is: shares of cells.
+        reference = case.reference.subset(pd.Index(case.reference.genes).get_indexer(found.var_names))
+        assert reference.cell_totals is not None
+        size = reference.cell_totals
+    errors = []
+    for stage, proportions in way:
+        shares = proportions / size
+        shares /= shares.sum(1, keepdims=True)
+        errors.append((stage, float(np.sqrt(((shares - case.truth) ** 2).mean()))))
     last = errors[-1][1]
     # A fit of composition alone has no other stage than that one.
     own = [error for stage, error in errors if stage != "composition"] or [error for _, error in errors]

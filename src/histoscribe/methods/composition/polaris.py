@@ -11,8 +11,6 @@ from histoscribe.methods._composition import Composed, Deconvolver, Mixture
 from histoscribe.methods._held_out import facts_of, held_out_loglik
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.random import Generator
 
 __all__ = ["Polaris"]
@@ -49,6 +47,7 @@ class Polaris(Deconvolver):
             "simulation and on its heart data.",
             "Proportions have a prior towards equal shares, its strength found from the section; the paper's fit has "
             "no end, and its accuracy falls while its likelihood rises.",
+            "Dispersions are multiplied by what two halves of the genes disagree on composition (`inflation`).",
             "Profiles and dispersions are moment estimates, where the paper fits them by gradient descent.",
             "Gives 90 % intervals from the curvature at the optimum; they ignore a reference that does not fit.",
         ),
@@ -65,40 +64,30 @@ class Polaris(Deconvolver):
         self.held_out = held_out
 
     def _deconvolve(self, mixture: Mixture, *, rng: Generator) -> Composed:
-        from histoscribe.methods._nb_mixture import fit_mixture, layer_scale
+        from histoscribe.methods._nb_inflation import fit_inflated
+        from histoscribe.methods._nb_mixture import layer_scale
 
         arguments = (mixture.counts, mixture.reference.profiles, mixture.reference.dispersion)
+        options: dict[str, Any] = {"gene_factors": self.gene_factors}
         # One seed for both fits: the same counts are held out.
         seed = int(rng.integers(2**31))
         layered = mixture.layers is not None and len(mixture.layer_names) > 1
-        without = fit_mixture(*arguments, gene_factors=self.gene_factors, watch=self._watch(only_composition=layered))
-        plain = facts_of(without) | {"n_layers": len(mixture.layer_names)} | self._held_out(mixture, seed)
+        without = fit_inflated(*arguments, **options, watch=None if layered else self.watch_)
+        plain = facts_of(without) | {"n_layers": len(mixture.layer_names)}
+        plain |= self._held_out(mixture, seed, inflation=without.inflation, **options)
         if not layered:
             return Composed(without.proportions, without.sd, plain, without.gene_factors)
         scale = layer_scale(mixture.counts, without, mixture.layers, mixture.reference.dispersion)
-        options = {"layers": mixture.layers, "layer_sd": scale if self.layer_sd is None else self.layer_sd}
-        fit = fit_mixture(
-            *arguments, **options, variety=without.variety, gene_factors=self.gene_factors, watch=self._watch()
-        )
+        options |= {"layers": mixture.layers, "layer_sd": scale if self.layer_sd is None else self.layer_sd}
+        fit = fit_inflated(*arguments, **options, watch=self.watch_)
         facts = facts_of(fit) | {"n_layers": len(mixture.layer_names), "layer_sd": options["layer_sd"]}
-        facts |= self._held_out(mixture, seed, **options)
+        facts |= self._held_out(mixture, seed, inflation=fit.inflation, **options)
         change = float(np.sqrt(((fit.proportions - without.proportions) ** 2).mean()))
         facts["without_layers"] = plain | {"proportions_rms_change": change}
         return Composed(fit.proportions, fit.sd, facts, fit.gene_factors, fit.layer_factors)
-
-    def _watch(self, *, only_composition: bool = False) -> Callable[[str, np.ndarray], None] | None:
-        """Return what watches a fit; of the fit without layers only the stage that the one with layers shares."""
-        watch = self.watch_
-        if watch is None or not only_composition:
-            return watch
-        return lambda stage, p: watch(stage, p) if stage == "composition" else None
 
     def _held_out(self, mixture: Mixture, seed: int, **options: Any) -> dict[str, float]:
         if self.held_out <= 0:
             return {}
         rng = np.random.default_rng(seed)
-        return {
-            "heldout_loglik": held_out_loglik(
-                mixture, rng, share=self.held_out, gene_factors=self.gene_factors, **options
-            )
-        }
+        return {"heldout_loglik": held_out_loglik(mixture, rng, share=self.held_out, **options)}

@@ -36,6 +36,7 @@ class Stereoscope(Deconvolver):
             "Profiles and dispersions are moment estimates, where the paper fits them by gradient descent.",
             "Proportions have a prior towards equal shares, its strength found from the section (evidence), so that "
             "the fit has an end; the paper's Adam steps have none.",
+            "Dispersions are multiplied by what two halves of the genes disagree on composition (`inflation`).",
             "The noise profile starts as the mean of all types; the paper's is any positive vector.",
             "Gives 90 % intervals from the curvature at the optimum; they ignore a reference that does not fit.",
         ),
@@ -48,13 +49,13 @@ class Stereoscope(Deconvolver):
         self.held_out = held_out
 
     def _deconvolve(self, mixture: Mixture, *, rng: Generator) -> Composed:
-        from histoscribe.methods._nb_mixture import fit_mixture
+        from histoscribe.methods._nb_inflation import fit_inflated
 
         arguments = (mixture.reference.profiles, mixture.reference.dispersion)
-        fit = fit_mixture(mixture.counts, *arguments, noise=True, gene_factors=self.gene_factors, watch=self.watch_)
+        fit = fit_inflated(mixture.counts, *arguments, noise=True, gene_factors=self.gene_factors, watch=self.watch_)
         facts = facts_of(fit) | {"noise_share": float(fit.noise.mean())}
         if self.held_out > 0:
             facts["heldout_loglik"] = held_out_loglik(
-                mixture, rng, share=self.held_out, noise=True, gene_factors=self.gene_factors
+                mixture, rng, share=self.held_out, noise=True, gene_factors=self.gene_factors, inflation=fit.inflation
             )
         return Composed(fit.proportions, fit.sd, facts, fit.gene_factors)

@@ -26,7 +26,9 @@ def deconvolve(
         str | None, typer.Option(help="Cell types: obs column of an .h5ad; FILE or FILE:COLUMN beside a table.")
     ] = None,
     method: Annotated[str, typer.Option(help="Deconvolver.")] = "polaris",
-    layers: Annotated[str | None, typer.Option(help="obs column with the layer of each observation.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="obs column with the layer of each observation, or 'domains' to find some.")
+    ] = None,
     min_cells: Annotated[int, typer.Option(min=1, help="Leave out types of fewer cells.")] = 10,
     drop: Annotated[list[str] | None, typer.Option(help="Leave out this type; repeatable.")] = None,
     cell_size: Annotated[

@@ -14,6 +14,7 @@ from anndata import AnnData
 from histoscribe.core import keys
 from histoscribe.core.errors import DataError, GeneError
 from histoscribe.methods._cell_reference import Reference, match_genes, tidy_counts
+from histoscribe.methods._own_domains import own_domains
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Composed", "Deconvolver", "Mixture"]
 
+#: What asks for domains of our own in place of layers.
+_DOMAINS = "domains"
 #: 90 % of a normal distribution lie within this many standard deviations.
 _Z90 = 1.6449
 
@@ -118,7 +121,8 @@ class Deconvolver(ABC):
             Profiles of the cell types.
         layers
             Column of `obs`, or one label for each observation; a method without layers ignores them, and says so.
-            An observation without a label is refused.
+            An observation without a label is refused. ``"domains"``, where no column is called so, finds domains from
+            the section's own counts and positions.
         cell_size
             ``"equal"``: shares of transcripts, which are shares of cells where cells of all types hold equally many.
             ``"reference"``: divided by the mean total of a type's cells in the reference, for a reference measured
@@ -137,6 +141,9 @@ class Deconvolver(ABC):
         """
         table = section if isinstance(section, AnnData) else section.table
         notes = list(reference.notes)
+        if layers == _DOMAINS and self.uses_layers and _DOMAINS not in table.obs:
+            layers = own_domains(table, seed=seed)
+            notes.append(f"layers are {len(set(layers))} domains found from the section's own counts and positions")
         mixture, informed, facts = self._prepare(table, reference, layers, notes)
         found = self._deconvolve(mixture, rng=np.random.default_rng(seed))
         result = _assemble(table, mixture, found, informed, cell_size=cell_size, notes=notes)

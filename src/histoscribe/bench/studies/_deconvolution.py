@@ -85,7 +85,6 @@ def run_deconvolver(study: Study, entry: Entry, case: KnownMixture, *, seed: int
     """Deconvolve one case, watched, and score the end and the way."""
     model = composition(entry.method, **{k: v for k, v in entry.params.items() if k != "layers"})
     layers = entry.params["layers"] if model.uses_layers else None
-    n_layers = case.spots.obs[layers].nunique() if layers in case.spots.obs else 0
     way: list[tuple[str, np.ndarray]] = []
     model.watch_ = lambda stage, proportions: way.append((stage, proportions))
     start = time.perf_counter()
@@ -96,6 +95,7 @@ def run_deconvolver(study: Study, entry: Entry, case: KnownMixture, *, seed: int
     scores |= _intervals(found, case) | _contrast(found, case)
     scores |= _hindsight(way, case, found)
     ours = found.uns[keys.UNS]
+    fit = json.loads(ours["fit"])
     return RunRecord(
         benchmark=study.id,
         benchmark_version=study.version,
@@ -104,7 +104,7 @@ def run_deconvolver(study: Study, entry: Entry, case: KnownMixture, *, seed: int
         encoder="none",
         genes=list(found.var_names),
         target={},
-        split={"case": case.name, "layers": n_layers},
+        split={"case": case.name, "layers": fit.get("n_layers", 0)},
         seed=seed,
         data=dict(case.data),
         scores={entry.label: scores},
@@ -113,7 +113,7 @@ def run_deconvolver(study: Study, entry: Entry, case: KnownMixture, *, seed: int
         synthetic=synthetic,
         kind="control" if entry.control else "method",
         protocol=study.protocol,
-        notes=[*ours["notes"], f"fit: {json.dumps(json.loads(ours['fit']))}"],
+        notes=[*ours["notes"], f"fit: {json.dumps(fit)}"],
     )
 
 

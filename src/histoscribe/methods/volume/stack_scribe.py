@@ -12,7 +12,7 @@ from histoscribe.methods._plane_kernel import kernel_weights
 from histoscribe.methods._volume import Imputed, Imputer, Plane, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.random import Generator
 
@@ -21,6 +21,10 @@ __all__ = ["StackScribe"]
 #: Strengths of the ridge that cross-validation chooses from, in units of the mean eigenvalue.
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _FOLDS = 5
+#: Principal components of image features.
+_COMPONENTS = 60
+
+_Gram = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,8 @@ class StackScribe(Imputer):
     without the observation itself, are the inputs of one ridge regression. Counting noise is independent between
     observations, so the regression learns what is tissue: how far each gene reaches, and which genes speak for it.
     It is then applied to the labelled sections around each place of an unmeasured one. Sections are centred, so that
-    no batch offset is learned; the level is that of the labelled sections.
+    no batch offset is learned; the level is that of the labelled sections. With images, a second ridge foretells what
+    is left from the principal components of image features, learned on the labelled sections alone.
 
     Parameters
     ----------
@@ -53,6 +58,10 @@ class StackScribe(Imputer):
         Weight of the stack's labelled sections, where each other donor has 1.
     others
         Learn from other donors' sections, too.
+    images
+        Use features of `encoder` at the sides `sides_um`, standardised in each section.
+    encoder, sides_um
+        Frozen encoder, and sides of its tiles, um.
     """
 
     card: ClassVar[Card] = Card(
@@ -62,17 +71,33 @@ class StackScribe(Imputer):
         deviations=(
             "A method of this project; of the paper it has the regression.",
             "Widths, weight and the idea were chosen with scores of the six her2st donors in view; the strength of the "
-            "ridge is found by cross-validation inside the labelled sections.",
+            "ridge is found by cross-validation inside the labelled sections. Sides and components of images were "
+            "chosen with scores of C3, C4 and C5 of her2st in view.",
         ),
     )
     has_uncertainty = True
 
     def __init__(
-        self, *, sigmas_pitch: Sequence[float] = (1.0, 2.0, 4.0), own: float = 3.0, others: bool = True
+        self,
+        *,
+        sigmas_pitch: Sequence[float] = (1.0, 2.0, 4.0),
+        own: float = 3.0,
+        others: bool = True,
+        images: bool = False,
+        encoder: str = "efficientnet-lite0+colour",
+        sides_um: Sequence[float] = (155.0, 350.0),
     ) -> None:
         self.sigmas_pitch = list(sigmas_pitch)
         self.own = own
         self.others = others
+        self.images = images
+        self.encoder = encoder
+        self.sides_um = list(sides_um)
+
+    @property
+    def uses_images(self) -> bool:  # type: ignore[override]
+        """Whether features of tiles are used."""
+        return self.images
 
     @property
     def uses_training_donors(self) -> bool:  # type: ignore[override]
@@ -100,17 +125,21 @@ class StackScribe(Imputer):
         sd = self.sd_ if self.others else _spread(labelled)
         lesson = self._lesson(labelled, volume.pitch_um, sd)
         own = self.own if self.others else 1.0
-        strength = self._strength(lesson, own)
+        strength = _strength(lesson, lambda gram: self._with(gram, own))
         weights = _solve(*self._with(lesson.gram(), own), strength)
         error = lesson.wanted - lesson.inputs @ weights
+        look = _Look.learn(self._features(volume), lesson, error, volume) if self.images else None
+        error = error if look is None else look.left
         widening = self.widening_ if self.others else 1.0
         noise = np.sqrt((error**2).mean(0)) * sd * widening
         facts = {"ridge_strength": strength, "widening": widening, "n_labelled": len(lesson.inputs)}
+        facts |= {} if look is None else {"image_ridge_strength": look.strength}
         level = np.mean([p.values.mean(0) for p in labelled if p.values is not None], axis=0)
         found = []
         for plane in volume.unlabelled:
             x = self._around(plane.xy_um, labelled, volume.pitch_um, sd)
-            mean = level + (x @ weights) * sd
+            foretold = x @ weights if look is None else x @ weights + look.of[plane.name]
+            mean = level + foretold * sd
             found.append(Imputed(mean, np.tile(noise, (len(mean), 1)), facts))
         return found
 
@@ -142,21 +171,16 @@ class StackScribe(Imputer):
             return gram
         return self.gram_[0] + own * gram[0], self.gram_[1] + own * gram[1]
 
-    def _strength(self, lesson: _Lesson, own: float) -> float:
-        """Choose the ridge's strength by squared error on strips of the labelled observations, held out in turn."""
-        n = len(lesson.inputs)
-        # By place, not by row of the file; the strips of all sections lie on each other.
-        strips = np.array_split(np.lexsort(lesson.xy_um.T), _FOLDS)
-        error = np.zeros(len(_STRENGTHS))
-        for strip in strips:
-            kept = np.setdiff1d(np.arange(n), strip)
-            xx, xy = self._with(lesson.gram(kept), own)
-            values, vectors = np.linalg.eigh(xx)
-            x, y = lesson.inputs[strip] @ vectors, vectors.T @ xy
-            for i, strength in enumerate(_STRENGTHS):
-                foretold = x @ (y / (np.maximum(values, 0) + strength * values.mean())[:, None])
-                error[i] += ((lesson.wanted[strip] - foretold) ** 2).sum()
-        return _STRENGTHS[int(np.argmin(error))]
+    def _features(self, volume: Volume) -> dict[str, np.ndarray]:
+        """Return each plane's ``(n, d)`` image features, standardised: stains differ between sections."""
+        from histoscribe.methods._plane_images import tile_features
+
+        found = {}
+        for plane in volume.planes:
+            parts = [tile_features(plane.section, plane.section.xy, s, self.encoder) for s in self.sides_um]
+            values = np.concatenate(parts, axis=1).astype(np.float64)
+            found[plane.name] = (values - values.mean(0)) / np.maximum(values.std(0), 1e-6)
+        return found
 
     def _widening(self, volume: Volume, weights: np.ndarray) -> list[float]:
         """Return how much larger errors are in the next section than inside the one that is looked at."""
@@ -172,6 +196,47 @@ class StackScribe(Imputer):
                 wanted = (other.values - first.values.mean(0)) / self.sd_
                 found.append(float(np.sqrt(((wanted - x @ weights) ** 2).mean() / base)))
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What images add: by plane, what is left of the labelled values, and how strong the ridge is."""
+
+    of: dict[str, np.ndarray]
+    left: np.ndarray
+    strength: float
+
+    @classmethod
+    def learn(cls, features: dict[str, np.ndarray], lesson: _Lesson, error: np.ndarray, volume: Volume) -> _Look:
+        """Foretell the errors of the labelled sections from principal components of their features."""
+        x = np.concatenate([features[p.name] for p in volume.labelled])
+        _, size, axes = np.linalg.svd(x, full_matrices=False)
+        axes, size = axes[:_COMPONENTS].T, size[:_COMPONENTS]
+        axes = axes / np.sqrt((size**2).mean() / len(x))
+        own = _Lesson(x @ axes, error, lesson.xy_um)
+        strength = _strength(own, lambda gram: gram)
+        weights = _solve(*own.gram(), strength)
+        of = {p.name: features[p.name] @ axes @ weights for p in volume.unlabelled}
+        return cls(of, error - own.inputs @ weights, strength)
+
+
+def _strength(lesson: _Lesson, complete: Callable[[_Gram], _Gram]) -> float:
+    """Choose the ridge's strength by squared error on strips of the labelled observations, held out in turn.
+
+    `complete` adds to the products of the strips that are kept what else is learned from.
+    """
+    n = len(lesson.inputs)
+    # By place, not by row of the file; the strips of all sections lie on each other.
+    strips = np.array_split(np.lexsort(lesson.xy_um.T), _FOLDS)
+    error = np.zeros(len(_STRENGTHS))
+    for strip in strips:
+        xx, xy = complete(lesson.gram(np.setdiff1d(np.arange(n), strip)))
+        values, vectors = np.linalg.eigh(xx)
+        x, y = lesson.inputs[strip] @ vectors, vectors.T @ xy
+        for i, strength in enumerate(_STRENGTHS):
+            foretold = x @ (y / (np.maximum(values, 0) + strength * values.mean())[:, None])
+            error[i] += ((lesson.wanted[strip] - foretold) ** 2).sum()
+    return _STRENGTHS[int(np.argmin(error))]
 
 
 def _spread(planes: Sequence[Plane]) -> np.ndarray:

@@ -31,8 +31,8 @@ def test_importing_the_package_takes_under_a_third_of_a_second():
     assert cpu_seconds("-c", "import histoscribe") < 0.3
 
 
-def test_help_starts_in_under_half_a_second():
-    assert cpu_seconds("-m", "histoscribe", "--help") < 0.5
+def test_help_starts_in_under_a_second():
+    assert cpu_seconds("-m", "histoscribe", "--help") < 1.0
 
 
 def test_public_names_are_complete_and_importable():

@@ -32,7 +32,7 @@ MIRROR = 0.01
 AGREEMENT = 0.05
 LEAD = 0.05
 
-_REPLICATES = 12
+_REPLICATES = 20
 #: Side of a block that is weighted as one, in steps.
 _BLOCK = 4.0
 

@@ -68,5 +68,7 @@ def test_mistakes_are_named(histoscribe, study, bundle):
     histoscribe("predict", study / "c.bundle", study / "2.h5ad", "-o", study / "2.out.h5ad")
     plain = histoscribe("evaluate", study / "2.out.h5ad", study / "2.h5ad")
     assert "is of cell composition, not of expression" in plain.err
+    report = histoscribe("report", study / "2.out.h5ad", "-o", study / "r.html")
+    assert "is of cell composition, and reports are of expression" in report.err
     own = ("evaluate", study / "2.out.h5ad", study / "0.h5ad", "--composition", study / "0.csv")
     assert "trained on" in histoscribe(*own).err

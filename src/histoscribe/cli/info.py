@@ -58,6 +58,7 @@ def _bundle(path: Path) -> dict[str, Any]:
     calibration, provenance = bundle.calibration, bundle.provenance
     training = provenance.get("training", [])
     spec = bundle.predictor.spec_
+    what = f"{bundle.predictor.target_.axis}s"
     return {
         "kind": "bundle",
         "name": str(path),
@@ -66,8 +67,8 @@ def _bundle(path: Path) -> dict[str, Any]:
         "encoder": spec.encoder if spec is not None else None,
         "tile_sides_um": list(spec.geometry["sides_um"]) if spec is not None else None,
         "unit": bundle.predictor.target_.unit,
-        "genes": len(bundle.genes),
-        "trusted_genes": int(calibration.trusted.sum()),
+        what: len(bundle.genes),
+        f"trusted_{what}": int(calibration.trusted.sum()),
         "held_out": f"{calibration.n_units} {calibration.unit}(s)",
         "training_sections": [t["name"] for t in training],
         "donors": sorted({t["donor"] for t in training}),
@@ -89,12 +90,13 @@ def _prediction(path: Path) -> dict[str, Any] | None:
             values = {key: _scalar(node) for key, node in ours.items() if isinstance(node, h5py.Dataset)}
             shape = [len(file[axis][file[axis].attrs["_index"]]) for axis in ("obs", "var")]
             trusted = file["var/trusted"][:].sum() if "var/trusted" in file else None
+            what = "cell_types" if f"obsm/{keys.COMPOSITION}" in file else "genes"
     except OSError as err:
         msg = f"{path} cannot be read ({err}). It is truncated or no HDF5 file; copy or write it again."
         raise DataError(msg) from err
     shown = ("unit", "method", "encoder", "section", "slide", "mpp", "bundle", "level", "calibration_unit", "n_units")
-    record = {"kind": "prediction", "name": str(path), "places": shape[0], "genes": shape[1]}
-    record |= {"trusted_genes": None if trusted is None else int(trusted)}
+    record = {"kind": "prediction", "name": str(path), "places": shape[0], what: shape[1]}
+    record |= {f"trusted_{what}": None if trusted is None else int(trusted)}
     return record | {key: values[key] for key in (*shown, "ood_slide", "synthetic") if key in values}
 
 

@@ -137,6 +137,12 @@ def _check(prediction: AnnData, info: Mapping[str, Any]) -> None:
             "'unit' or another kind. Give what `histoscribe predict` wrote."
         )
         raise DataError(msg)
+    if keys.COMPOSITION in prediction.obsm:
+        msg = (
+            f"the prediction of {info.get('section', 'unnamed')!r} is of cell composition, and reports are of "
+            "expression. Score it with `histoscribe evaluate --composition FILE`; draw obsm['composition']."
+        )
+        raise DataError(msg)
     if not prediction.n_obs or not prediction.n_vars:
         msg = (
             f"the prediction of {info.get('section', 'unnamed')!r} is empty ({prediction.n_obs} places x "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Her2stComposition"]
 
 _TARGET = CompositionTarget()
+_ENCODER = "efficientnet-lite0+colour"
 _SHEETS = "her2st/app/www/imgs/{name}_HE_image_dark.png"
 #: px of the reduced image per px of the original.
 _REDUCED = {"A1": 2000 / 6954, "A2": 2000 / 6966}
@@ -111,13 +112,12 @@ class Her2stComposition(Study):
 
     def _record(self, question: _Question, entry: Entry, seed: int, root: Path) -> RunRecord:
         start = time.perf_counter()
-        sections = {s.name: s for s in _sections(question, root)}
-        types = _TARGET.panel(list(sections.values()), 0)
+        sections = _sections(question, root)
+        types = _TARGET.panel(sections, 0)
         rows = []
         for fold in question.folds:
-            training = [s for name, s in sections.items() if name not in fold]
-            tests = [sections[name] for name in fold]
-            for test, guess in zip(tests, _guesses(entry, training, tests, types, seed), strict=True):
+            tests = _split(sections, fold)[1]
+            for test, guess in zip(tests, _guesses(entry, question, fold, seed, root), strict=True):
                 truth = _TARGET(test, types)
                 scores = {m: COMPOSITION_METRICS.get(m)(truth, guess).mean for m in self.metrics}
                 rows.append({"section": test.name, "donor": test.donor, "n_obs": test.n_obs} | scores)
@@ -126,12 +126,12 @@ class Her2stComposition(Study):
             benchmark_version=self.version,
             method=entry.method,
             params=entry.params,
-            encoder="efficientnet-lite0+colour" if entry.method == "histology-composition" else "none",
+            encoder=_ENCODER if entry.method == "histology-composition" else "none",
             genes=types,
             target=_TARGET.to_dict(),
             split={"case": question.name, "folds": [list(f) for f in question.folds]},
             seed=seed,
-            data={s.name: s.origin.digest for s in sections.values() if s.origin is not None},
+            data={s.name: s.origin.digest for s in sections if s.origin is not None},
             scores={entry.label: {m: float(np.mean([row[m] for row in rows])) for m in self.metrics}},
             per_section=rows,
             n={
@@ -146,24 +146,31 @@ class Her2stComposition(Study):
         )
 
 
-def _guesses(
-    entry: Entry, training: list[Section], tests: list[Section], types: list[str], seed: int
-) -> list[np.ndarray]:
+def _guesses(entry: Entry, question: _Question, fold: tuple[str, ...], seed: int, root: Path) -> list[np.ndarray]:
     """Return ``(n, k)`` compositions of the test sections, which come blind to all that does not ask for depth."""
+    sections = _sections(question, root)
     if entry.method in CONTROLS:
         control = CONTROLS.get(entry.method)
+        training, tests = _split(sections, fold)
+        types = _TARGET.panel(sections, 0)
         mean = np.concatenate([_TARGET(s, types) for s in training]).mean(0)
         seen = tests if control.uses_depth else [s.blind() for s in tests]
         task = Task(tuple(seen), tuple(training), "", types, _TARGET, mean, None, seed)  # type: ignore[arg-type]
         return [_TARGET.finish(values) for values in control.run(task).values]
-    params: dict[str, Any] = dict(entry.params)
-    model = predictor(entry.method, **{k: v for k, v in params.items() if k not in {"size_um", "encoder"}})
-    encoder = params.get("encoder", model.default_encoder)
-    sides = tuple(params.get("size_um", model.default_size_um))
-    # All at once: they are read at one resolution, and features are kept for the next fold and the next run.
-    encoded = prepare([*training, *tests], encoder, size_um=sides)
-    model.fit(encoded[: len(training)], seed=seed)
-    return [model.predict(s).obsm[keys.COMPOSITION] for s in encoded[len(training) :]]
+    model = predictor(entry.method)
+    training, tests = _split(_encoded(question, root, tuple(entry.params.get("size_um", model.default_size_um))), fold)
+    model.fit(training, seed=seed)
+    return [model.predict(s).obsm[keys.COMPOSITION] for s in tests]
+
+
+def _split(sections: list[Section], fold: tuple[str, ...]) -> tuple[list[Section], list[Section]]:
+    return [s for s in sections if s.name not in fold], [s for s in sections if s.name in fold]
+
+
+@lru_cache(maxsize=2)
+def _encoded(question: _Question, root: Path, sides_um: tuple[float, ...]) -> list[Section]:
+    """Return the sections with features, all read at the resolution of the coarsest."""
+    return prepare(_sections(question, root), _ENCODER, size_um=sides_um)
 
 
 @lru_cache(maxsize=3)

@@ -122,7 +122,7 @@ function shapes(part: FigurePart): string {
   const { box } = frame;
   const half = (size * frame.scale) / 2;
   const out: string[] = [`<g fill-opacity="${look.opacity}">`];
-  const runs = placement.runs(visible(frame, size), 0);
+  const runs = placement.runs(visible(frame, size));
   for (let r = 0; r < runs.length; r++) {
     const first = runs.first[r] as number;
     for (let place = first; place < first + (runs.count[r] as number); place++) {

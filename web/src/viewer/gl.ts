@@ -44,19 +44,31 @@ export function linked(gl: WebGL2RenderingContext, program: WebGLProgram): Progr
   return { program, uniforms };
 }
 
-/** A texture without filtering from bytes, one channel (`R8`) or four (`RGBA8`). */
+/** A texture without filtering from bytes, one channel (`R8`) or four (`RGBA8`); padded to whole rows. */
 export function byteTexture(gl: WebGL2RenderingContext, data: Uint8Array, width: number, channels: 1 | 4): WebGLTexture {
-  const texture = gl.createTexture();
-  gl.bindTexture(gl.TEXTURE_2D, texture);
-  gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-  const [inner, outer] = channels === 1 ? [gl.R8, gl.RED] : [gl.RGBA8, gl.RGBA];
   const height = Math.ceil(data.length / channels / width);
   let whole = data;
   if (data.length < width * height * channels) {
     whole = new Uint8Array(width * height * channels);
     whole.set(data);
   }
+  const texture = unfiltered(gl);
+  gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+  const [inner, outer] = channels === 1 ? [gl.R8, gl.RED] : [gl.RGBA8, gl.RGBA];
   gl.texImage2D(gl.TEXTURE_2D, 0, inner, width, height, 0, outer, gl.UNSIGNED_BYTE, whole);
+  return texture;
+}
+
+/** A texture of numbers, one a texel. */
+export function floatTexture(gl: WebGL2RenderingContext, data: Float32Array, width: number): WebGLTexture {
+  const texture = unfiltered(gl);
+  gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32F, width, data.length / width, 0, gl.RED, gl.FLOAT, data);
+  return texture;
+}
+
+function unfiltered(gl: WebGL2RenderingContext): WebGLTexture {
+  const texture = gl.createTexture();
+  gl.bindTexture(gl.TEXTURE_2D, texture);
   for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) {
     gl.texParameteri(gl.TEXTURE_2D, side, gl.NEAREST);
   }
@@ -64,4 +76,11 @@ export function byteTexture(gl: WebGL2RenderingContext, data: Uint8Array, width:
     gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
   }
   return texture;
+}
+
+/** Tell whether WebGL is drawn by the CPU, where the number of shapes counts more than anything. */
+export function inSoftware(gl: WebGL2RenderingContext): boolean {
+  const debug = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(debug ? debug.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
 }

@@ -3,18 +3,20 @@
  *
  * Centres are uploaded once per item; a gene switch uploads one float per observation. Each panel is one draw call
  * (multi-draw where the browser has it) into its own scissor box, so several panels share one context and its buffers.
+ * Where a view holds more observations than can be drawn as shapes in time, a grid of their means is drawn instead.
  * The drawing buffer is kept, so that a panel can be drawn in the very frame in which its tissue moves.
  */
 
-import { byteTexture, compile, compiled, linked, type Program } from "./gl";
-import { MODE, POINT_FRAGMENT, POINT_VERTEX, QUAD_FRAGMENT, QUAD_VERTEX, UNKNOWN } from "./shaders";
-import type { Placement, Rect, Runs } from "./spatial";
+import { byteTexture, compile, compiled, floatTexture, inSoftware, linked, type Program } from "./gl";
 import type { Box, Frame } from "./plane";
+import { Raster, type RasterLevel } from "./raster";
+import * as glsl from "./shaders";
+import type { Placement, Rect, Runs } from "./spatial";
 import type { Span } from "./values";
 
 /** How one panel looks: what is coloured by what. */
 export interface Look {
-  mode: keyof typeof MODE;
+  mode: keyof typeof glsl.MODE;
   /** RGBA entries: a colour map, or the palette of a category. */
   colours: Uint8Array;
   span: Span;
@@ -25,18 +27,32 @@ export interface Look {
   pies: boolean;
 }
 
+/** An item's observations as they are drawn; sizes in level-0 px. */
 export interface Marks {
   placement: Placement;
   diameter: number;
   square: boolean;
+  /** Distance of neighbours in a regular lattice, or null. */
+  pitch: number | null;
+}
+
+interface Channel {
+  values: Float32Array;
+  buffer: WebGLBuffer;
+  codes: boolean;
+  /** Levels of the grid of means, made when first drawn. */
+  grid: WebGLTexture[] | null;
 }
 
 interface Uploaded {
   marks: Marks;
+  raster: Raster | null;
   xy: WebGLBuffer;
+  flags: Uint8Array;
   chosen: WebGLBuffer;
+  chosenGrid: WebGLTexture[] | null;
   anyChosen: boolean;
-  values: Map<string, WebGLBuffer>;
+  channels: Map<string, Channel>;
   shares: { texture: WebGLTexture; colours: WebGLTexture; parts: number } | null;
 }
 
@@ -49,24 +65,26 @@ const DIM = 0.22;
 /** Pies smaller than this, device px, show their largest part only. */
 const PIE_FROM = 7;
 const SHARES_WIDTH = 2048;
+/** Shapes per panel: a GPU draws millions a frame, a CPU about one a microsecond. */
+const SHAPES = { hardware: 3_000_000, software: 60_000, softwareMoving: 12_000 };
 
 export class ObservationLayer {
-  /** Only marks too large for points need it. */
-  private quads: Program | null = null;
   private readonly multi: MultiDraw | null;
   private readonly largestPoint: number;
+  private readonly software: boolean;
+  private readonly programs = new Map<string, Program>();
   private readonly sets = new Map<string, Uploaded>();
   private readonly textures = new Map<Uint8Array, WebGLTexture>();
 
   private constructor(
     readonly canvas: HTMLCanvasElement,
     private readonly gl: WebGL2RenderingContext,
-    private readonly points: Program,
   ) {
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     this.multi = gl.getExtension("WEBGL_multi_draw") as MultiDraw | null;
     this.largestPoint = (gl.getParameter(gl.ALIASED_POINT_SIZE_RANGE) as Float32Array)[1] ?? 64;
+    this.software = inSoftware(gl);
   }
 
   /** Set a layer up on a canvas; the page goes on while the driver compiles. */
@@ -75,9 +93,12 @@ export class ObservationLayer {
     if (!gl) {
       throw new Error("WebGL2 is not available");
     }
-    const program = compile(gl, POINT_VERTEX, POINT_FRAGMENT);
-    await compiled(gl, program);
-    return new ObservationLayer(canvas, gl, linked(gl, program));
+    const [points, grid] = [compile(gl, glsl.POINT_VERTEX, glsl.POINT_FRAGMENT), compile(gl, glsl.GRID_VERTEX, glsl.GRID_FRAGMENT)];
+    await Promise.all([compiled(gl, points), compiled(gl, grid)]);
+    const layer = new ObservationLayer(canvas, gl);
+    layer.programs.set("points", linked(gl, points));
+    layer.programs.set("grid", linked(gl, grid));
+    return layer;
   }
 
   has(id: string): boolean {
@@ -90,41 +111,35 @@ export class ObservationLayer {
 
   /** Upload an item's centres; values and selection start empty. */
   add(id: string, marks: Marks): void {
-    this.remove(id);
-    const chosen = new Uint8Array(marks.placement.n).fill(255);
+    const flags = new Uint8Array(marks.placement.n).fill(255);
     this.sets.set(id, {
       marks,
+      raster: null,
       xy: this.buffer(marks.placement.xy),
-      chosen: this.buffer(chosen),
+      flags,
+      chosen: this.buffer(flags),
+      chosenGrid: null,
       anyChosen: false,
-      values: new Map(),
+      channels: new Map(),
       shares: null,
     });
   }
 
-  remove(id: string): void {
-    const set = this.sets.get(id);
-    if (set) {
-      for (const buffer of [set.xy, set.chosen, ...set.values.values()]) {
-        this.gl.deleteBuffer(buffer);
-      }
-      this.sets.delete(id);
-    }
-  }
-
   /** Give a channel of an item its values, by observation; the only upload of a gene switch. */
-  setValues(id: string, channel: string, values: ArrayLike<number>): void {
+  setValues(id: string, name: string, given: ArrayLike<number>, codes = false): void {
     const set = this.sets.get(id);
     if (!set) {
       return;
     }
-    const arranged = set.marks.placement.arrange(values, UNKNOWN);
-    const buffer = set.values.get(channel);
-    if (buffer) {
-      this.gl.bindBuffer(this.gl.ARRAY_BUFFER, buffer);
-      this.gl.bufferSubData(this.gl.ARRAY_BUFFER, 0, arranged);
+    const known = set.channels.get(name);
+    const values = set.marks.placement.arrange(given, glsl.UNKNOWN, known?.values);
+    if (known) {
+      this.gl.bindBuffer(this.gl.ARRAY_BUFFER, known.buffer);
+      this.gl.bufferSubData(this.gl.ARRAY_BUFFER, 0, values);
+      this.drop(known.grid);
+      Object.assign(known, { codes, grid: null });
     } else {
-      set.values.set(channel, this.buffer(arranged, this.gl.DYNAMIC_DRAW));
+      set.channels.set(name, { values, buffer: this.buffer(values, this.gl.DYNAMIC_DRAW), codes, grid: null });
     }
   }
 
@@ -134,14 +149,16 @@ export class ObservationLayer {
     if (!set) {
       return;
     }
-    const { place, n } = set.marks.placement;
-    const flags = new Uint8Array(n).fill(observations ? 0 : 255);
+    const { place } = set.marks.placement;
+    set.flags.fill(observations ? 0 : 255);
     for (const i of observations ?? []) {
-      flags[place[i] as number] = 255;
+      set.flags[place[i] as number] = 255;
     }
     set.anyChosen = observations !== null;
+    this.drop(set.chosenGrid);
+    set.chosenGrid = null;
     this.gl.bindBuffer(this.gl.ARRAY_BUFFER, set.chosen);
-    this.gl.bufferSubData(this.gl.ARRAY_BUFFER, 0, flags);
+    this.gl.bufferSubData(this.gl.ARRAY_BUFFER, 0, set.flags);
   }
 
   /** Give an item the shares of its pies, row-major (n, parts) in [0, 1], and the parts' colours (RGBA). */
@@ -187,45 +204,87 @@ export class ObservationLayer {
     gl.clear(gl.COLOR_BUFFER_BIT);
   }
 
-  /**
-   * Draw one panel and return how many observations that took.
-   *
-   * `thin` is the side, in device px, of the square that one observation may stand for.
-   */
-  draw(id: string, channel: string, look: Look, frame: Frame, ratio: number, thin: number): number {
+  /** Draw one panel; returns how many observations were drawn as shapes. While `moving`, speed counts more. */
+  draw(id: string, name: string, look: Look, frame: Frame, ratio: number, moving: boolean): number {
     const set = this.sets.get(id);
-    const values = set?.values.get(channel);
-    if (!set || !values || frame.clip.width <= 0 || frame.clip.height <= 0) {
+    const channel = set?.channels.get(name);
+    if (!set || !channel || frame.clip.width <= 0 || frame.clip.height <= 0) {
       return 0;
     }
-    const scale = frame.scale * ratio;
-    const runs = set.marks.placement.runs(visible(frame, set.marks.diameter), thin / scale);
-    // A mark that stands for a square of cells is drawn as large as that square, or a thinned view would be full of gaps.
-    const diameter = Math.max(set.marks.diameter * scale, runs.thinned ? thin : 0);
-    const asQuads = diameter + 2 > this.largestPoint;
-    const program = asQuads ? (this.quads ??= linked(this.gl, compile(this.gl, QUAD_VERTEX, QUAD_FRAGMENT))) : this.points;
-    this.gl.useProgram(program.program);
-    const margin = asQuads ? 0 : Math.ceil(diameter / 2 + 2);
-    this.place(program, set, frame, ratio, margin);
-    this.dress(program, set, look, diameter);
-    this.bind(set, values);
-    if (asQuads) {
-      this.drawQuads(program, set, values, runs);
+    const runs = set.marks.placement.runs(visible(frame, set.marks.diameter));
+    const most = this.software ? (moving ? SHAPES.softwareMoving : SHAPES.software) : SHAPES.hardware;
+    if (runs.total > most) {
+      this.drawGrid(set, channel, look, frame, ratio);
+      return 0;
+    }
+    const diameter = set.marks.diameter * frame.scale * ratio;
+    const pies = look.pies && set.shares && diameter >= PIE_FROM ? set.shares : null;
+    const quads = diameter + 2 > this.largestPoint;
+    const program = this.shapes(quads, pies !== null);
+    this.place(program, set, frame, ratio, quads ? 0 : Math.ceil(diameter / 2 + 2));
+    this.dress(program, set, look);
+    this.gl.uniform1f(program.uniforms.u_diameter ?? null, diameter);
+    this.gl.uniform1i(program.uniforms.u_square ?? null, set.marks.square ? 1 : 0);
+    if (pies) {
+      this.gl.uniform1i(program.uniforms.u_parts ?? null, pies.parts);
+      this.sample(program, 1, "u_shares", pies.texture);
+      this.sample(program, 2, "u_wedges", pies.colours);
+    }
+    this.bind(set, channel.buffer);
+    if (quads) {
+      this.drawQuads(program, set, channel.buffer, runs);
     } else {
       this.drawPoints(runs);
     }
     return runs.total;
   }
 
+  private shapes(quads: boolean, pies: boolean): Program {
+    const name = `${quads ? "quads" : "points"}${pies ? " of pies" : ""}`;
+    let program = this.programs.get(name);
+    if (!program) {
+      const vertex = quads ? glsl.QUAD_VERTEX : glsl.POINT_VERTEX;
+      const fragment = quads ? (pies ? glsl.QUAD_PIES : glsl.QUAD_FRAGMENT) : pies ? glsl.POINT_PIES : glsl.POINT_FRAGMENT;
+      program = linked(this.gl, compile(this.gl, vertex, fragment));
+      this.programs.set(name, program);
+    }
+    return program;
+  }
+
+  private drawGrid(set: Uploaded, channel: Channel, look: Look, frame: Frame, ratio: number): void {
+    const { gl } = this;
+    set.raster ??= new Raster(set.marks.placement, set.marks.pitch);
+    const { raster } = set;
+    const program = this.programs.get("grid") as Program;
+    const textures = (values: ArrayLike<number>, codes: boolean) =>
+      raster.fill(values, codes).map((level, k) => floatTexture(gl, level, (raster.levels[k] as RasterLevel).columns));
+    channel.grid ??= textures(channel.values, channel.codes);
+    if (set.anyChosen) {
+      set.chosenGrid ??= textures(Float32Array.from(set.flags, (flag) => (flag ? 1 : 0)), false);
+    }
+    const at = raster.levelFor(1 / (frame.scale * ratio));
+    const { columns, rows, cell } = raster.levels[at] as RasterLevel;
+    this.place(program, set, frame, ratio, 0);
+    this.dress(program, set, look);
+    gl.uniform4f(program.uniforms.u_grid ?? null, raster.corner[0], raster.corner[1], columns * cell, rows * cell);
+    gl.uniform2f(program.uniforms.u_cells ?? null, columns, rows);
+    const values = channel.grid[at] as WebGLTexture;
+    this.sample(program, 1, "u_values", values);
+    this.sample(program, 2, "u_chosen", set.chosenGrid?.[at] ?? values);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+  }
+
+  /** Take up a program and tell it where the plane lies; `margin` device px around the panel are drawn too. */
   private place(program: Program, set: Uploaded, frame: Frame, ratio: number, margin: number): void {
     const { gl } = this;
+    const { uniforms } = program;
+    gl.useProgram(program.program);
     const view = this.device(frame.box, ratio);
     const clip = this.device(frame.clip, ratio);
-    // Points are dropped when their centre leaves the viewport: it reaches `margin` farther than what is shown.
+    // Points are dropped when their centre leaves the viewport: it reaches farther than what the scissor shows.
     const [width, height] = [view.width + 2 * margin, view.height + 2 * margin];
     gl.viewport(view.left - margin, view.bottom - margin, width, height);
     gl.scissor(clip.left, clip.bottom, clip.width, clip.height);
-    const { uniforms } = program;
     const { origin } = set.marks.placement;
     const x = (frame.offset[0] + frame.scale * origin[0]) * ratio - view.left + margin;
     const y = (frame.offset[1] + frame.scale * origin[1]) * ratio - view.top + margin;
@@ -235,36 +294,29 @@ export class ObservationLayer {
     gl.uniform2f(uniforms.u_pixel ?? null, 2 / width, 2 / height);
   }
 
+  private dress(program: Program, set: Uploaded, look: Look): void {
+    const { gl } = this;
+    const { uniforms } = program;
+    gl.uniform1i(uniforms.u_mode ?? null, glsl.MODE[look.mode]);
+    gl.uniform2f(uniforms.u_range ?? null, look.span.low, look.span.high);
+    gl.uniform1f(uniforms.u_log ?? null, look.log);
+    gl.uniform1f(uniforms.u_opacity ?? null, look.opacity);
+    gl.uniform1f(uniforms.u_dim ?? null, set.anyChosen ? DIM : 1);
+    this.sample(program, 0, "u_colours", this.colours(look.colours));
+  }
+
+  private sample(program: Program, unit: number, name: string, texture: WebGLTexture): void {
+    this.gl.activeTexture(this.gl.TEXTURE0 + unit);
+    this.gl.bindTexture(this.gl.TEXTURE_2D, texture);
+    this.gl.uniform1i(program.uniforms[name] ?? null, unit);
+  }
+
   private device(box: Box, ratio: number): { left: number; top: number; bottom: number; width: number; height: number } {
     const left = Math.round(box.x * ratio);
     const top = Math.round(box.y * ratio);
     const width = Math.round((box.x + box.width) * ratio) - left;
     const height = Math.round((box.y + box.height) * ratio) - top;
     return { left, top, width, height, bottom: this.canvas.height - top - height };
-  }
-
-  private dress(program: Program, set: Uploaded, look: Look, diameter: number): void {
-    const { gl } = this;
-    const { uniforms } = program;
-    const pies = look.pies && set.shares && diameter >= PIE_FROM ? set.shares : null;
-    gl.uniform1f(uniforms.u_diameter ?? null, diameter);
-    gl.uniform1i(uniforms.u_mode ?? null, MODE[look.mode]);
-    gl.uniform2f(uniforms.u_range ?? null, look.span.low, look.span.high);
-    gl.uniform1f(uniforms.u_log ?? null, look.log);
-    gl.uniform1f(uniforms.u_opacity ?? null, look.opacity);
-    gl.uniform1f(uniforms.u_dim ?? null, set.anyChosen ? DIM : 1);
-    gl.uniform1i(uniforms.u_square ?? null, set.marks.square ? 1 : 0);
-    gl.uniform1i(uniforms.u_parts ?? null, pies?.parts ?? 0);
-    const colours = this.texture(look.colours);
-    for (const [unit, name, texture] of [
-      [0, "u_colours", colours],
-      [1, "u_shares", pies?.texture ?? colours],
-      [2, "u_wedges", pies?.colours ?? colours],
-    ] as const) {
-      gl.activeTexture(gl.TEXTURE0 + unit);
-      gl.bindTexture(gl.TEXTURE_2D, texture);
-      gl.uniform1i(uniforms[name] ?? null, unit);
-    }
   }
 
   private bind(set: Uploaded, values: WebGLBuffer, first = 0, divisor = 0): void {
@@ -299,17 +351,23 @@ export class ObservationLayer {
     }
   }
 
-  private texture(colours: Uint8Array): WebGLTexture {
+  private colours(colours: Uint8Array): WebGLTexture {
     let texture = this.textures.get(colours);
     if (!texture) {
       if (this.textures.size > 64) {
-        this.textures.forEach((old) => this.gl.deleteTexture(old));
+        this.drop([...this.textures.values()]);
         this.textures.clear();
       }
       texture = byteTexture(this.gl, colours, 256, 4);
       this.textures.set(colours, texture);
     }
     return texture;
+  }
+
+  private drop(textures: WebGLTexture[] | null): void {
+    for (const texture of textures ?? []) {
+      this.gl.deleteTexture(texture);
+    }
   }
 
   private buffer(data: Float32Array | Uint8Array, usage: number = this.gl.STATIC_DRAW): WebGLBuffer {

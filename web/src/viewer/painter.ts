@@ -80,8 +80,8 @@ export class Painter {
     if (!promise) {
       promise = centres(item.id).then(async (xy) => {
         const placement = new Placement(xy);
-        const { size_px, shape } = item.observations as NonNullable<ItemDetail["observations"]>;
-        await this.stage.setMarks(item.id, { placement, diameter: size_px, square: shape === "square" });
+        const { size_px, pitch_px, shape } = item.observations as NonNullable<ItemDetail["observations"]>;
+        await this.stage.setMarks(item.id, { placement, diameter: size_px, square: shape === "square", pitch: pitch_px });
         this.known.set(item.id, placement);
         return placement;
       });
@@ -134,7 +134,7 @@ export class Painter {
     }
     const slot = `${plan.item.id} ${channel.name}`;
     if (this.held.get(slot) !== channel.holds) {
-      this.stage.layer?.setValues(plan.item.id, channel.name, channel.values());
+      this.stage.layer?.setValues(plan.item.id, channel.name, channel.values(), channel.look.mode === "category");
       this.held.set(slot, channel.holds);
     }
     return [{ panel: plan.panel, set: plan.item.id, channel: channel.name, look: channel.look, from: plan.from, to: plan.to }];

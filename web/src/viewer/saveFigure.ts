@@ -3,6 +3,7 @@
 import { t } from "../i18n";
 import type { ItemDetail, Trust } from "../types";
 import { FIGURE_RATIO, figureSvg, pngOf, SHAPES_MAX, type FigurePart } from "./figure";
+import { visible } from "./layer";
 import { categoryLook, scaleOf, valueLook } from "./looks";
 import type { Painted, Plan } from "./painter";
 import { saveBlob } from "./save";
@@ -19,7 +20,10 @@ export async function saveFigure(
   trust: Trust | null,
 ): Promise<void> {
   const parts = plans.flatMap((plan) => partOf(plan, stage, state, painted));
-  const many = [...stage.counts.values()].some((count) => count > SHAPES_MAX);
+  const many = parts.some(({ frame, placement, item: shown }) => {
+    const size = shown.observations?.size_px ?? 0;
+    return placement !== null && placement.runs(visible(frame, size)).total > SHAPES_MAX;
+  });
   const subject = state.by.kind === "gene" ? state.gene : null;
   // A figure goes where the page's flag does not: it says itself how far its prediction can be trusted.
   const predicted = subject !== null && plans.some((plan) => plan.layer !== null && plan.layer !== "measured");

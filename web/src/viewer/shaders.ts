@@ -1,4 +1,4 @@
-/** GLSL of the observation layer. Points and quads share everything but where they get their corner from. */
+/** GLSL of the observation layer: marks as points or as quads, pies, and the grid of means. */
 
 /** Values at or below this are unknown; NaN itself does not survive every driver's optimiser. */
 export const UNKNOWN = -3.4e38;
@@ -11,24 +11,16 @@ precision highp float;
 precision highp int;
 `;
 
-const VERTEX_BODY = `
-uniform vec4 u_matrix;      // level-0 px -> clip space: 2 x 2, column by column
-uniform vec2 u_offset;      // clip space of the origin
-uniform vec2 u_pixel;       // clip space per device pixel
-uniform float u_diameter;   // device px
+const COLOUR = `
 uniform int u_mode;
 uniform vec2 u_range;       // low, high
 uniform float u_log;        // 0, or the reach of the logarithm
 uniform float u_opacity;
 uniform float u_dim;        // opacity of what is not selected
 uniform sampler2D u_colours;
-flat out vec4 v_colour;
-flat out int v_id;
-flat out float v_ring;
-flat out float v_diameter;
 
 vec4 colour(float value) {
-  if (value <= -3.0e38) return vec4(0.5, 0.5, 0.5, 0.0);
+  if (value <= -3.0e38) return vec4(0.0);
   if (u_mode != 0) {
     int code = int(value);
     return texelFetch(u_colours, ivec2(code & 255, code >> 8), 0);
@@ -37,59 +29,59 @@ vec4 colour(float value) {
   if (u_log > 0.0) t = log(1.0 + t * u_log) / log(1.0 + u_log);
   return vec4(texelFetch(u_colours, ivec2(int(t * 255.0 + 0.5), 0), 0).rgb, 1.0);
 }
+`;
+
+const PLACE = `
+uniform vec4 u_matrix;      // level-0 px -> clip space: 2 x 2, column by column
+uniform vec2 u_offset;      // clip space of the origin
+vec4 place(vec2 xy) { return vec4(mat2(u_matrix.xy, u_matrix.zw) * xy + u_offset, 0.0, 1.0); }
+`;
+
+const MARK = `
+${PLACE}${COLOUR}
+layout(location = 0) in vec2 a_xy;
+layout(location = 1) in float a_value;
+layout(location = 2) in float a_chosen;
+uniform float u_diameter;   // device px
+flat out vec4 v_colour;
+flat out int v_id;
+flat out float v_ring;
 
 // Below one device pixel a mark keeps one pixel and pays in opacity, so that density still reads as density.
-void mark(vec2 xy, float value, float chosen) {
-  vec4 c = colour(value);
-  v_diameter = max(u_diameter, 1.0);
-  c.a *= u_opacity * mix(u_dim, 1.0, chosen) * mix(0.6, 1.0, min(1.0, u_diameter));
+void mark(int id) {
+  vec4 c = colour(a_value);
+  c.a *= u_opacity * mix(u_dim, 1.0, a_chosen) * mix(0.6, 1.0, min(1.0, u_diameter));
   v_colour = c;
-  v_ring = chosen * step(u_dim, 0.99);
-  gl_Position = vec4(mat2(u_matrix.xy, u_matrix.zw) * xy + u_offset, 0.0, 1.0);
-  if (c.a == 0.0) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
+  v_ring = a_chosen * step(u_dim, 0.99);
+  v_id = id;
+  gl_Position = c.a == 0.0 ? vec4(2.0, 2.0, 2.0, 1.0) : place(a_xy);
 }
 `;
 
-export const POINT_VERTEX = `${COMMON}
-layout(location = 0) in vec2 a_xy;
-layout(location = 1) in float a_value;
-layout(location = 2) in float a_chosen;
-${VERTEX_BODY}
+export const POINT_VERTEX = `${COMMON}${MARK}
 void main() {
-  mark(a_xy, a_value, a_chosen);
-  v_id = gl_VertexID;
-  gl_PointSize = v_diameter <= 2.0 ? v_diameter : v_diameter + 2.0;
+  mark(gl_VertexID);
+  gl_PointSize = u_diameter <= 2.0 ? max(u_diameter, 1.0) : u_diameter + 2.0;
 }`;
 
-export const QUAD_VERTEX = `${COMMON}
-layout(location = 0) in vec2 a_xy;
-layout(location = 1) in float a_value;
-layout(location = 2) in float a_chosen;
+/** For marks that are larger than the largest point of the driver. */
+export const QUAD_VERTEX = `${COMMON}${MARK}
+uniform vec2 u_pixel;       // clip space per device pixel
 uniform int u_first;        // gl_InstanceID counts from 0 in each run
 out vec2 v_corner;
-${VERTEX_BODY}
 void main() {
-  mark(a_xy, a_value, a_chosen);
-  v_id = u_first + gl_InstanceID;
+  mark(u_first + gl_InstanceID);
   v_corner = vec2(float(gl_VertexID & 1), float(gl_VertexID >> 1)) - 0.5;
-  gl_Position.xy += v_corner * vec2(1.0, -1.0) * (v_diameter + 2.0) * u_pixel;
+  gl_Position.xy += v_corner * vec2(1.0, -1.0) * (u_diameter + 2.0) * u_pixel;
 }`;
 
-const FRAGMENT_BODY = `
-uniform int u_square;
-uniform int u_parts;        // wedges of a pie, 0 without
+const WEDGES = `
+uniform int u_parts;        // wedges of a pie
 uniform sampler2D u_shares; // one texel per observation and wedge, row-major
 uniform sampler2D u_wedges; // colours of the wedges
-flat in vec4 v_colour;
-flat in int v_id;
-flat in float v_ring;
-flat in float v_diameter;
-out vec4 o_colour;
 
-const float TURN = 6.283185307;
-
-vec3 wedge(vec2 p) {
-  float angle = fract(0.25 - atan(-p.y, p.x) / TURN);   // clockwise from 12 o'clock
+vec3 inner(vec2 p) {
+  float angle = fract(0.25 - atan(-p.y, p.x) / 6.283185307);   // clockwise from 12 o'clock
   int width = textureSize(u_shares, 0).x;
   float sum = 0.0;
   int last = 0;
@@ -102,29 +94,65 @@ vec3 wedge(vec2 p) {
   }
   return texelFetch(u_wedges, ivec2(last & 255, last >> 8), 0).rgb;
 }
+`;
 
+const PLAIN = "vec3 inner(vec2 p) { return v_colour.rgb; }";
+
+/** Fragment shader of marks; a program of its own for pies keeps the common one short, which software feels. */
+function markFragment(corner: string, pies: boolean): string {
+  return `${COMMON}
+uniform int u_square;
+uniform float u_diameter;
+flat in vec4 v_colour;
+flat in int v_id;
+flat in float v_ring;
+${corner === "v_corner" ? "in vec2 v_corner;" : ""}
+out vec4 o_colour;
+${pies ? WEDGES : PLAIN}
 void main() {
-  if (v_diameter <= 2.0) {
+  if (u_diameter <= 2.0) {
     o_colour = vec4(v_colour.rgb * v_colour.a, v_colour.a);
     return;
   }
-  vec2 p = CORNER * (v_diameter + 2.0);                 // device px from the centre
-  float radius = v_diameter * 0.5;
+  vec2 p = ${corner} * (u_diameter + 2.0);              // device px from the centre
+  float radius = u_diameter * 0.5;
   float reach = u_square == 1 ? max(abs(p.x), abs(p.y)) : length(p);
-  float cover = clamp(radius + 0.5 - reach, 0.0, 1.0);  // one pixel of antialiasing, centred on the true edge
-  if (cover == 0.0) discard;
-  vec3 rgb = u_parts > 0 ? wedge(p) : v_colour.rgb;
-  float alpha = v_colour.a;
+  float alpha = v_colour.a * clamp(radius + 0.5 - reach, 0.0, 1.0);  // antialiasing, centred on the true edge
+  vec3 rgb = inner(p);
   // A thin darker rim keeps a pale mark legible on pale tissue; a selected one has a strong rim.
-  float rim = clamp(reach - (radius - (v_ring > 0.5 ? 2.0 : 1.0)) + 0.5, 0.0, 1.0);
-  if (v_diameter > 7.0) rgb = mix(rgb, v_ring > 0.5 ? vec3(0.05) : rgb * 0.55, rim);
-  alpha *= cover;
+  if (u_diameter > 7.0) {
+    float rim = clamp(reach - radius + (v_ring > 0.5 ? 2.5 : 1.5), 0.0, 1.0);
+    rgb = mix(rgb, v_ring > 0.5 ? vec3(0.05) : rgb * 0.55, rim);
+  }
   o_colour = vec4(rgb * alpha, alpha);
 }`;
+}
 
-export const POINT_FRAGMENT = `${COMMON}#define CORNER (gl_PointCoord - 0.5)
-${FRAGMENT_BODY}`;
+export const POINT_FRAGMENT = markFragment("(gl_PointCoord - 0.5)", false);
+export const POINT_PIES = markFragment("(gl_PointCoord - 0.5)", true);
+export const QUAD_FRAGMENT = markFragment("v_corner", false);
+export const QUAD_PIES = markFragment("v_corner", true);
 
-export const QUAD_FRAGMENT = `${COMMON}in vec2 v_corner;
-#define CORNER v_corner
-${FRAGMENT_BODY}`;
+export const GRID_VERTEX = `${COMMON}${PLACE}
+uniform vec4 u_grid;        // left, top, width, height, level-0 px
+uniform vec2 u_cells;       // columns, rows
+out vec2 v_cell;
+void main() {
+  vec2 corner = vec2(float(gl_VertexID & 1), float(gl_VertexID >> 1));
+  v_cell = corner * u_cells;
+  gl_Position = place(u_grid.xy + corner * u_grid.zw);
+}`;
+
+export const GRID_FRAGMENT = `${COMMON}${COLOUR}
+uniform highp sampler2D u_values;
+uniform highp sampler2D u_chosen;  // share of a cell's observations that are selected
+uniform vec2 u_cells;
+in vec2 v_cell;
+out vec4 o_colour;
+void main() {
+  ivec2 cell = min(ivec2(v_cell), ivec2(u_cells) - 1);
+  vec4 c = colour(texelFetch(u_values, cell, 0).r);
+  float alpha = c.a * u_opacity;
+  if (u_dim < 0.99) alpha *= mix(u_dim, 1.0, max(0.0, texelFetch(u_chosen, cell, 0).r));
+  o_colour = vec4(c.rgb * alpha, alpha);
+}`;

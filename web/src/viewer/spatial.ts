@@ -1,17 +1,13 @@
 /**
- * Observations in drawing order: one sort at load serves culling, thinning, picking and selection.
+ * Observations in drawing order: one sort at load serves culling, picking and selection.
  *
- * Observations are dealt into levels: a level keeps at most one observation per cell of a grid, and each next grid has
- * sqrt(2) times as many cells a side. So the first levels alone are an even sample of the whole, and a view that is
- * zoomed out draws only as many levels as it has pixels. Within a level, observations are sorted by tile of a coarse
- * grid, so that what a view sees is a few contiguous runs.
+ * Observations are sorted by tile of a coarse grid, row by row, so that what a view sees is a few contiguous runs.
  */
 
 import type { Point } from "./plane";
 
-/** Below this many observations all are drawn and levels buy nothing. */
-const THIN_FROM = 50_000;
-const FINEST_GRID = 2048;
+/** Tiles a side: enough that a zoomed-in view skips most observations, few enough that runs stay long. */
+const TILES = 48;
 
 export interface Rect {
   x0: number;
@@ -26,8 +22,6 @@ export interface Runs {
   count: Int32Array;
   length: number;
   total: number;
-  /** True where levels were left out. */
-  thinned: boolean;
 }
 
 export class Placement {
@@ -39,9 +33,6 @@ export class Placement {
   readonly xy: Float32Array;
   readonly origin: Point;
   readonly extent: Rect;
-  /** Side of each level's cells in level-0 px, coarse to fine; the last level takes the rest and has 0. */
-  readonly cells: number[];
-  private readonly tiles: number;
   private readonly tileWidth: number;
   private readonly tileHeight: number;
   private readonly starts: Uint32Array;
@@ -52,18 +43,9 @@ export class Placement {
     const width = Math.max(1, this.extent.x1 - this.extent.x0);
     const height = Math.max(1, this.extent.y1 - this.extent.y0);
     this.origin = [Math.round((this.extent.x0 + this.extent.x1) / 2), Math.round((this.extent.y0 + this.extent.y1) / 2)];
-    this.tiles = this.n >= THIN_FROM ? 32 : 8;
-    this.tileWidth = width / this.tiles;
-    this.tileHeight = height / this.tiles;
-    const side = Math.max(width, height);
-    const grids: number[] = [];
-    for (let grid = 256; this.n >= THIN_FROM && grid <= FINEST_GRID; grid = Math.round(grid * Math.SQRT2)) {
-      grids.push(grid);
-    }
-    this.cells = [...grids.map((grid) => side / grid), 0];
-    const level = dealLevels(xy, this.extent, grids, side);
-    const keys = this.keysOf(xy, level);
-    [this.order, this.starts] = countingSort(keys, this.cells.length * this.tiles * this.tiles);
+    this.tileWidth = width / TILES;
+    this.tileHeight = height / TILES;
+    [this.order, this.starts] = countingSort(this.keysOf(xy), TILES * TILES);
     this.place = new Uint32Array(this.n);
     this.xy = new Float32Array(2 * this.n);
     for (let k = 0; k < this.n; k++) {
@@ -75,7 +57,7 @@ export class Placement {
   }
 
   /** Bring values by observation into drawing order; unknown values become the sentinel that the shader skips. */
-  arrange(values: ArrayLike<number>, unknown: number, out = new Float32Array(this.n)): Float32Array {
+  arrange(values: ArrayLike<number>, unknown: number, out: Float32Array = new Float32Array(this.n)): Float32Array {
     const { order, n } = this;
     for (let k = 0; k < n; k++) {
       const value = values[order[k] as number] as number;
@@ -90,20 +72,12 @@ export class Placement {
     return [(this.xy[2 * k] as number) + this.origin[0], (this.xy[2 * k + 1] as number) + this.origin[1]];
   }
 
-  /** Runs that cover a rectangle in level-0 px, thinned to about one observation per `cellPx` level-0 px. */
-  runs(rect: Rect, cellPx: number): Runs {
-    const out: Runs = { first: new Int32Array(1024), count: new Int32Array(1024), length: 0, total: 0, thinned: false };
+  /** Runs of observations that cover a rectangle in level-0 px. */
+  runs(rect: Rect): Runs {
+    const out: Runs = { first: new Int32Array(TILES), count: new Int32Array(TILES), length: 0, total: 0 };
     const tiles = this.tilesOf(rect);
-    if (!tiles) {
-      return out;
-    }
-    const depth = this.cells.findIndex((cell) => cell <= cellPx);
-    out.thinned = depth < this.cells.length - 1;
-    for (let level = 0; level <= depth; level++) {
-      for (let row = tiles.row0; row <= tiles.row1; row++) {
-        const at = (level * this.tiles + row) * this.tiles;
-        append(out, this.starts[at + tiles.col0] as number, this.starts[at + tiles.col1 + 1] as number);
-      }
+    for (let row = tiles?.row0 ?? 0; tiles && row <= tiles.row1; row++) {
+      append(out, this.starts[row * TILES + tiles.col0] as number, this.starts[row * TILES + tiles.col1 + 1] as number);
     }
     return out;
   }
@@ -137,7 +111,7 @@ export class Placement {
   }
 
   private scan(rect: Rect, visit: (k: number, x: number, y: number) => void): void {
-    const runs = this.runs(rect, 0);
+    const runs = this.runs(rect);
     for (let r = 0; r < runs.length; r++) {
       const end = (runs.first[r] as number) + (runs.count[r] as number);
       for (let k = runs.first[r] as number; k < end; k++) {
@@ -151,11 +125,11 @@ export class Placement {
   }
 
   private tilesOf(rect: Rect): { col0: number; col1: number; row0: number; row1: number } | null {
-    const { extent, tiles } = this;
+    const { extent } = this;
     if (this.n === 0 || rect.x1 < extent.x0 || rect.x0 > extent.x1 || rect.y1 < extent.y0 || rect.y0 > extent.y1) {
       return null;
     }
-    const clip = (v: number) => Math.max(0, Math.min(tiles - 1, Math.floor(v)));
+    const clip = (v: number) => Math.max(0, Math.min(TILES - 1, Math.floor(v)));
     return {
       col0: clip((rect.x0 - extent.x0) / this.tileWidth),
       col1: clip((rect.x1 - extent.x0) / this.tileWidth),
@@ -164,13 +138,13 @@ export class Placement {
     };
   }
 
-  private keysOf(xy: Float32Array, level: Uint8Array): Uint16Array {
-    const { extent, tiles } = this;
+  private keysOf(xy: Float32Array): Uint16Array {
+    const { extent } = this;
     const keys = new Uint16Array(this.n);
     for (let i = 0; i < this.n; i++) {
-      const col = Math.min(tiles - 1, Math.floor(((xy[2 * i] as number) - extent.x0) / this.tileWidth));
-      const row = Math.min(tiles - 1, Math.floor(((xy[2 * i + 1] as number) - extent.y0) / this.tileHeight));
-      keys[i] = ((level[i] as number) * tiles + row) * tiles + col;
+      const col = Math.min(TILES - 1, Math.floor(((xy[2 * i] as number) - extent.x0) / this.tileWidth));
+      const row = Math.min(TILES - 1, Math.floor(((xy[2 * i + 1] as number) - extent.y0) / this.tileHeight));
+      keys[i] = row * TILES + col;
     }
     return keys;
   }
@@ -187,36 +161,6 @@ function extentOf(xy: Float32Array): Rect {
     if (y > rect.y1) rect.y1 = y;
   }
   return xy.length ? rect : { x0: 0, y0: 0, x1: 0, y1: 0 };
-}
-
-function dealLevels(xy: Float32Array, extent: Rect, grids: readonly number[], side: number): Uint8Array {
-  const n = xy.length / 2;
-  const level = new Uint8Array(n).fill(grids.length);
-  let left = Uint32Array.from({ length: grids.length ? n : 0 }, (_, i) => i);
-  const kept: number[] = [];
-  grids.forEach((grid, depth) => {
-    const taken = new Uint8Array(grid * grid);
-    const scale = (grid * (1 - 1e-7)) / side;
-    const cellOf = (i: number) =>
-      Math.floor(((xy[2 * i + 1] as number) - extent.y0) * scale) * grid +
-      Math.floor(((xy[2 * i] as number) - extent.x0) * scale);
-    for (const i of kept) {
-      taken[cellOf(i)] = 1;
-    }
-    let rest = 0;
-    for (const i of left) {
-      const cell = cellOf(i);
-      if (taken[cell]) {
-        left[rest++] = i;
-      } else {
-        taken[cell] = 1;
-        level[i] = depth;
-        kept.push(i);
-      }
-    }
-    left = left.subarray(0, rest);
-  });
-  return level;
 }
 
 function countingSort(keys: Uint16Array, size: number): [order: Uint32Array, starts: Uint32Array] {

@@ -8,7 +8,7 @@
 import OpenSeadragon from "openseadragon";
 import type { ItemDetail } from "../types";
 import { ObservationLayer, type Look, type Marks } from "./layer";
-import { tileSource } from "./levels";
+import { openViewer } from "./opened";
 import { holds, type Box, type Frame, type Point, type View } from "./plane";
 
 /** One drawing over one panel; `from` and `to` are shares of the panel's width, for the swipe divider. */
@@ -30,7 +30,7 @@ interface Panel {
 
 /** Room around the observations in the first view, share of their extent. */
 const HOME_ROOM = 0.06;
-/** How long after the last movement the full number of observations is drawn, ms. */
+/** How long after the last movement a view is drawn with all the care there is, ms. */
 const SETTLE_MS = 140;
 
 export class Stage {
@@ -41,7 +41,6 @@ export class Stage {
   private scenes: readonly Scene[] = [];
   private leader = "";
   private linked = true;
-  private thin = 2;
   private lastMove = 0;
   private settle = 0;
   private pending = 0;
@@ -51,7 +50,7 @@ export class Stage {
   private readonly watcher: ResizeObserver;
   /** Called when the view of the leading panel has changed. */
   onView: (key: string, frame: Frame) => void = () => undefined;
-  /** Observations drawn over all panels in their last frames. */
+  /** Observations drawn as shapes in each panel's last frame; 0 where there are too many and their means are drawn. */
   readonly counts = new Map<string, number>();
 
   constructor(
@@ -270,7 +269,7 @@ export class Stage {
     }
     this.layer.resize(this.root.clientWidth, this.root.clientHeight, ratio);
     for (const key of this.panels.keys()) {
-      this.drawPanel(key, ratio, 1);
+      this.drawPanel(key, ratio, false);
     }
     copy.width = this.layer.canvas.width;
     copy.height = this.layer.canvas.height;
@@ -298,11 +297,6 @@ export class Stage {
     const now = performance.now();
     if (key !== this.leader) {
       return;
-    }
-    // Where frames come slowly (software rendering), thin more while moving; the full picture follows at rest.
-    const gap = now - this.lastMove;
-    if (gap < SETTLE_MS) {
-      this.thin = gap > 40 ? Math.min(6, this.thin * 1.25) : gap < 22 ? Math.max(1, this.thin * 0.97) : this.thin;
     }
     this.lastMove = now;
     clearTimeout(this.settle);
@@ -358,10 +352,10 @@ export class Stage {
       return; // only tiles have come in: the observations stand as they are
     }
     panel.drawn = now;
-    this.drawPanel(key, ratio, moving ? this.thin : 1);
+    this.drawPanel(key, ratio, moving);
   }
 
-  private drawPanel(key: string, ratio: number, thin: number): void {
+  private drawPanel(key: string, ratio: number, moving: boolean): void {
     const frame = this.frame(key);
     if (!frame || !this.layer) {
       return;
@@ -375,7 +369,7 @@ export class Stage {
           x: frame.box.x + scene.from * frame.box.width,
           width: (scene.to - scene.from) * frame.box.width,
         };
-        count += this.layer.draw(scene.set, scene.channel, scene.look, { ...frame, clip }, ratio, thin);
+        count += this.layer.draw(scene.set, scene.channel, scene.look, { ...frame, clip }, ratio, moving);
       }
     }
     this.counts.set(key, count);
@@ -386,35 +380,4 @@ export class Stage {
     const inner = panel.host.getBoundingClientRect();
     return { x: inner.left - outer.left, y: inner.top - outer.top, width: inner.width, height: inner.height };
   }
-}
-
-function openViewer(element: HTMLElement, item: ItemDetail): OpenSeadragon.Viewer {
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const viewer = OpenSeadragon({
-    element,
-    tileSources: [tileSource(item, item.slide)],
-    // Its 2D drawer is the fastest without a GPU, and leaves WebGL contexts (few per page) to the observations.
-    drawer: "canvas",
-    showNavigationControl: false,
-    animationTime: still ? 0.01 : 0.45,
-    springStiffness: 9,
-    zoomPerScroll: 1.25,
-    minZoomImageRatio: 0.5,
-    maxZoomPixelRatio: 12,
-    visibilityRatio: 0.25,
-    preserveImageSizeOnResize: true,
-    imageLoaderLimit: 6,
-    maxImageCacheCount: 300,
-    gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
-    gestureSettingsTouch: { clickToZoom: false },
-    gestureSettingsPen: { clickToZoom: false },
-  } as OpenSeadragon.Options);
-  // The stage has its own keys, and its own place in the tab order.
-  viewer.addHandler("canvas-key", (event) => {
-    (event as unknown as { preventDefaultAction: boolean }).preventDefaultAction = true;
-  });
-  for (const inner of element.querySelectorAll<HTMLElement>("[tabindex]")) {
-    inner.tabIndex = -1;
-  }
-  return viewer;
 }

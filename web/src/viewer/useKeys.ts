@@ -28,7 +28,7 @@ export function useKeys(handle: StageHandle | null, item: ItemDetail, state: Vie
       return undefined;
     }
     const press = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement;
+      const target = event.target instanceof Element ? event.target : document.body;
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || target.closest("dialog")) {
         return;
       }

@@ -45,7 +45,7 @@ def test_stack_scribe_reads_from_images_what_places_do_not_tell(stack):
     ("method", "more"),
     [
         ("stack-scribe", {"sides_um": [112.0]}),
-        ("asign", {"sides_um": [112.0, 250.0, 500.0], "own_epochs": 8, "width": 32}),
+        ("asign", {"sides_um": [112.0, 250.0, 500.0], "own_epochs": 2, "width": 16}),
     ],
 )
 def test_another_image_gives_another_prediction_where_images_are_used(stack, method, more):

@@ -82,7 +82,7 @@ class Asign(Imputer):
             "Without images a code of places in the aligned frame stands in for features.",
         ),
     )
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"tiny": {"epochs": 2, "own_epochs": 12, "width": 32}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"tiny": {"epochs": 1, "own_epochs": 8, "width": 32}}
 
     def __init__(
         self,

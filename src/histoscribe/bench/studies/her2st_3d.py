@@ -40,19 +40,19 @@ class Her2st3d(Study):
     heading: ClassVar[Heading] = Heading(
         en="HER2+ 3D, clean: n = 6 donors, leave one out; 250 genes of highest mean in the other donors, full library, "
         "unsmoothed. Regime: labelled sections of the donor, other donors where a method uses them; no images.",
-        zh="HER2+ 三维(干净协议):n = 6 位供体,逐一留出;基因为其他供体中均值最高的 250 个,全文库归一化,不平滑。"
-        "信息范围:供体自身的标注切片,以及方法用到的其他供体;不用图像。",
+        zh="HER2+ 三维（干净协议）：n = 6 位供者，逐一留出；基因为其他供者中均值最高的 250 个，全文库归一化，不平滑。"
+        "信息范围：供者自身的标注切片，以及方法用到的其他供者；不用图像。",
     )
     notes: ClassVar[tuple[Heading, ...]] = (
         Heading(
             en="pcc_spot rewards knowing the genes' means; it is not the headline.",
-            zh="pcc_spot 奖励只知道基因均值的预测,因此不是主要指标。",
+            zh="pcc_spot 奖励只知道基因均值的预测，因此不是主要指标。",
         ),
         Heading(
             en="Sections are aligned by their outlines alone. The best of 125 rigid motions of each section, chosen by "
             "the truth, lifts kernel-transfer by 0.003: registration is not what limits the scores.",
-            zh="切片仅按轮廓配准。即使用真值在 125 种刚体变换中为每张切片挑选最好的一种,kernel-transfer 也只提高 0.003:"
-            "配准不是瓶颈。",
+            zh="切片仅按轮廓配准。即使用真值在 125 种刚体变换中为每张切片挑选最好的一种，"
+            "kernel-transfer 也只提高 0.003：配准不是瓶颈。",
         ),
     )
     metrics: ClassVar[tuple[str, ...]] = ("pcc_gene", "pcc_spot", "mse", "mae", "r2_train_mean", "variance_ratio")

@@ -36,27 +36,28 @@ class Her2st3dAsign(Study):
     heading: ClassVar[Heading] = Heading(
         en="HER2+ 3D under ASIGN's own protocol: each donor's first section labelled, the others imputed; 6 of the 8 "
         "donors. Regime: labelled section of the donor, other donors; no images.",
-        zh="按 ASIGN 论文自身协议的 HER2+ 三维插补:每位供体的第一张切片有标注,其余被插补;8 位供体中的 6 位。"
-        "信息范围:供体自身的标注切片与其他供体;不用图像。",
+        zh="按 ASIGN 论文自身协议的 HER2+ 三维插补：每位供者的第一张切片有标注，其余被插补；8 位供者中的 6 位。"
+        "信息范围：供者自身的标注切片与其他供者；不用图像。",
     )
     notes: ClassVar[tuple[Heading, ...]] = (
         Heading(
             en="Published by ASIGN (Table 1, 8 donors, with images; not run here), MSE / MAE / PCC per spot: "
             "ASIGN 3D 0.363 / 0.473 / 0.693, Similarity 0.449 / 0.517 / 0.649, Overlap 0.461 / 0.532 / 0.625, "
             "ASIGN 2D 0.579 / 0.590 / 0.476.",
-            zh="ASIGN 论文公布的数值(表 1,8 位供体,使用图像;此处未运行),MSE / MAE / 每点 PCC:"
+            zh="ASIGN 论文公布的数值（表 1，8 位供者，使用图像；此处未运行），MSE / MAE / 每点 PCC："
             "ASIGN 3D 0.363 / 0.473 / 0.693,Similarity 0.449 / 0.517 / 0.649,Overlap 0.461 / 0.532 / 0.625,"
             "ASIGN 2D 0.579 / 0.590 / 0.476。",
         ),
         Heading(
             en="Donors B and H and section C6 are missing here, so training means and the panel (237 of 250 genes of "
-            "the rule's list over all sections) differ a little from those of the paper's protocol.",
-            zh="此处缺少供体 B、H 与切片 C6,因此训练均值与基因面板和论文协议略有不同。",
+            "TRIPLEX's list over all sections) differ a little from those of the paper's protocol.",
+            zh="此处缺少供者 B、H 与切片 C6，因此训练均值与基因面板和论文协议略有不同。",
         ),
         Heading(
             en="Faults of the protocol, kept: the panel is chosen with the test sections in view, a gene's value "
             "depends on the panel, and PCC per spot rewards knowing the genes' means.",
-            zh="保留的协议缺陷:基因面板的选择用到了测试切片;基因的取值依赖于面板;每点 PCC 奖励只知道基因均值的预测。",
+            zh="保留的协议缺陷：基因面板的选择用到了测试切片；基因的取值依赖于面板；"
+            "每点 PCC 奖励只知道基因均值的预测。",
         ),
     )
     metrics: ClassVar[tuple[str, ...]] = ("pcc_spot", "mse", "mae", "pcc_gene")

@@ -69,10 +69,7 @@ def stack_figure(stack: Stack, imputed: Sequence[AnnData], gene: str, *, target:
     measured = {s.name: np.asarray(target(s, genes))[:, column] for s in stack.sections if gene in s.table.var_names}
     predicted = {name: np.asarray(t.X)[:, column] for name, t in below.items()}
     low, high = np.percentile(np.concatenate([*measured.values(), *predicted.values()]), _RANGE)
-    wide, high_um = np.ptp(np.concatenate(stack.xy_um), axis=0)
-    size = (_PANEL_IN * len(stack) + 0.9, 2 * (_PANEL_IN * high_um / wide + 0.3) + 0.5)
-    figure = Figure(figsize=size, dpi=130, layout="constrained")
-    axes = figure.subplots(2, len(stack), squeeze=False)
+    figure, axes = _canvas(stack)
     points = None
     for i, (section, xy) in enumerate(zip(stack.sections, stack.xy_um, strict=True)):
         width = float(section.spot_um or section.pitch_um or 0.0)
@@ -80,19 +77,14 @@ def stack_figure(stack: Stack, imputed: Sequence[AnnData], gene: str, *, target:
         for ax, values in ((upper, measured), (lower, predicted)):
             if section.name in values:
                 points = _spots(ax, xy, values[section.name], width, limits=(float(low), float(high)))
-        _frame(upper, stack)
-        _frame(lower, stack)
+            _frame(ax, stack)
         title = f"{legible(section.name)}, z {stack.z_um[i]:g} µm"
         upper.set_title(title + ("" if section.name in below else " (labelled)"), fontsize=8, parse_math=False)
         if section.name in measured and section.name in predicted:
             pair = (measured[section.name][:, None], predicted[section.name][:, None])
             lower.set_title(f"r = {pcc_gene(*pair)[0]:.2f}", fontsize=8)
         if section.name not in below:
-            upper.patch.set_edgecolor("#083d77")
-            upper.patch.set_linewidth(1.2)
-            upper.patch.set_visible(True)
-            upper.set_axis_on()
-            upper.set(xticks=[], yticks=[])
+            _mark(upper)
     for ax, text in zip(axes[:, 0], ("measured", "imputed"), strict=True):
         ax.text(-0.04, 0.5, text, transform=ax.transAxes, rotation=90, ha="right", va="center", fontsize=9)
     assert points is not None
@@ -101,6 +93,14 @@ def stack_figure(stack: Stack, imputed: Sequence[AnnData], gene: str, *, target:
     method = imputed[0].uns[keys.UNS]["method"]
     figure.suptitle(f"{legible(gene)} through donor {legible(stack.donor)}, {method}", fontsize=10, parse_math=False)
     return figure
+
+
+def _canvas(stack: Stack) -> tuple[Figure, np.ndarray]:
+    """Return a figure with two rows of panels as high and wide as the tissue."""
+    wide, high = np.ptp(np.concatenate(stack.xy_um), axis=0)
+    size = (_PANEL_IN * len(stack) + 0.9, 2 * (_PANEL_IN * high / wide + 0.3) + 0.5)
+    figure = Figure(figsize=size, dpi=130, layout="constrained")
+    return figure, figure.subplots(2, len(stack), squeeze=False)
 
 
 def _spots(ax: Axes, xy: np.ndarray, values: np.ndarray, width: float, *, limits: tuple[float, float]) -> Any:
@@ -115,6 +115,15 @@ def _spots(ax: Axes, xy: np.ndarray, values: np.ndarray, width: float, *, limits
     )
     points.set_clim(*limits)
     return ax.add_collection(points)
+
+
+def _mark(ax: Axes) -> None:
+    """Put a frame around the panel of a labelled section."""
+    ax.set_axis_on()
+    ax.set(xticks=[], yticks=[])
+    for side in ax.spines.values():
+        side.set_color("#083d77")
+        side.set_linewidth(1.2)
 
 
 def _frame(ax: Axes, stack: Stack) -> None:

@@ -29,10 +29,12 @@ GENES = ["LEFT", "FLAT", "RARE", "DEPTH1", "DEPTH2"]
 TRUST = {"LEFT": (True, 0.5, 0.3), "FLAT": (False, -0.1, -0.4)}
 XY = np.stack(np.meshgrid(np.arange(COLUMNS), np.arange(ROWS)), -1).reshape(-1, 2) * STEP_PX + STEP_PX
 IN_LEFT = XY[:, 0] <= COLUMNS // 2 * STEP_PX
+#: So many squares a side that software drawing shows means of them.
+DENSE = 440
 
 
 def write_items(folder: Path) -> list[str]:
-    """Write ``a1``, ``a2`` (sections), ``guess`` (of a1) and ``bare`` (a slide alone); return their paths."""
+    """Write ``a1``, ``a2`` (sections), ``guess`` (of a1), ``bare`` (a slide) and ``dense``; return their paths."""
     x, y = np.meshgrid(np.linspace(0, 1, WIDTH // 4), np.linspace(0, 1, HEIGHT // 4))
     pale = np.stack([235 - 15 * x, 225 - 12 * y, 235 + 0 * x], -1).astype(np.uint8)
     Image.fromarray(pale).resize((WIDTH, HEIGHT)).save(folder / "flat.png")
@@ -41,8 +43,9 @@ def write_items(folder: Path) -> list[str]:
     first.write_h5ad(folder / "a1.h5ad")
     _section(folder, "a2", 1).write_h5ad(folder / "a2.h5ad")
     _prediction(folder, first.obs_names).write_h5ad(folder / "guess.h5ad")
+    _dense(folder).write_h5ad(folder / "dense.h5ad")
     shutil.copy(folder / "slide.tif", folder / "bare.tif")
-    return [str(folder / name) for name in ("a1.h5ad", "a2.h5ad", "guess.h5ad", "bare.tif")]
+    return [str(folder / name) for name in ("a1.h5ad", "a2.h5ad", "guess.h5ad", "bare.tif", "dense.h5ad")]
 
 
 @contextmanager
@@ -90,6 +93,23 @@ def _section(folder, name: str, seed: int) -> AnnData:
     about = {"section": name, "donor": "d1", "mpp": MPP, "platform": "h5ad", "spot_um": SPOT_PX * MPP}
     about |= {"pitch_um": STEP_PX * MPP, "slide": str(folder / "slide.tif"), "cell_types": ["T cell", "B cell"]}
     table.uns["histoscribe"] = about
+    return table
+
+
+def _dense(folder) -> AnnData:
+    step = HEIGHT // DENSE
+    xy = (np.stack(np.meshgrid(np.arange(DENSE), np.arange(DENSE)), -1).reshape(-1, 2) + 0.5) * step
+    # Every second column is empty on the right: means there are half of the left's.
+    left, odd = xy[:, 0] < HEIGHT / 2, np.arange(len(xy)) % DENSE % 2 == 1
+    counts = np.column_stack([np.where(left | odd, 8, 0), np.full(len(xy), 92)])
+    table = AnnData(
+        obs=pd.DataFrame({"total_counts": np.full(len(xy), 100.0)}, index=pd.RangeIndex(len(xy)).astype(str)),
+        var=pd.DataFrame(index=pd.Index(["HALF", "REST"])),
+        obsm={"spatial": xy},
+    )
+    table.layers["counts"] = sp.csr_matrix(counts)
+    about = {"section": "dense", "donor": "d2", "mpp": MPP, "platform": "h5ad", "spot_um": step * MPP}
+    table.uns["histoscribe"] = about | {"pitch_um": step * MPP, "slide": str(folder / "slide.tif")}
     return table
 
 

@@ -93,7 +93,7 @@ function Viewer({ item }: { item: ItemDetail }) {
     const at = sections.findIndex((one) => one.id === item.id);
     const next = sections[(at + by + sections.length) % sections.length];
     if (next && next.id !== item.id) {
-      goTo(item, next.id);
+      goTo(item, next.id, state);
     }
   };
   useKeys(handle, item, state, tool, { step, section, tool: setTool, change, show: setDialog });
@@ -104,7 +104,7 @@ function Viewer({ item }: { item: ItemDetail }) {
     <div class="viewer">
       <aside class="controls" aria-label={t("slide.controls")}>
         <Head item={item} />
-        <SectionStepper item={item} sections={sections} />
+        <SectionStepper item={item} sections={sections} state={state} />
         {item.layers.length > 0 && <GenePicker item={item.id} gene={state.gene} about={about} onGene={setGene} onStep={step} />}
         {item.observations ? (
           <ShowPanel item={item} state={state} sections={sections.length} onChange={change} />

@@ -204,18 +204,18 @@ export class ObservationLayer {
     gl.clear(gl.COLOR_BUFFER_BIT);
   }
 
-  /** Draw one panel; returns how many observations were drawn as shapes. While `moving`, speed counts more. */
-  draw(id: string, name: string, look: Look, frame: Frame, ratio: number, moving: boolean): number {
+  /** Draw one panel; tells whether observations were drawn as shapes. While `moving`, speed counts more. */
+  draw(id: string, name: string, look: Look, frame: Frame, ratio: number, moving: boolean): boolean {
     const set = this.sets.get(id);
     const channel = set?.channels.get(name);
     if (!set || !channel || frame.clip.width <= 0 || frame.clip.height <= 0) {
-      return 0;
+      return true;
     }
     const runs = set.marks.placement.runs(visible(frame, set.marks.diameter));
     const most = this.software ? (moving ? SHAPES.softwareMoving : SHAPES.software) : SHAPES.hardware;
     if (runs.total > most) {
       this.drawGrid(set, channel, look, frame, ratio);
-      return 0;
+      return false;
     }
     const diameter = set.marks.diameter * frame.scale * ratio;
     const pies = look.pies && set.shares && diameter >= PIE_FROM ? set.shares : null;
@@ -236,7 +236,7 @@ export class ObservationLayer {
     } else {
       this.drawPoints(runs);
     }
-    return runs.total;
+    return true;
   }
 
   private shapes(quads: boolean, pies: boolean): Program {

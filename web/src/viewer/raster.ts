@@ -76,10 +76,19 @@ export class Raster {
       if (at > 0) {
         [s, c] = halved(s, c, this.levels[at - 1] as RasterLevel, level, codes);
       }
-      out.push(Float32Array.from(s, (total, k) => (c[k] ? total / (c[k] as number) : UNKNOWN)));
+      out.push(means(s, c));
     });
     return out;
   }
+}
+
+// A loop: `Float32Array.from` with a function takes ten times as long.
+function means(sum: Float32Array, count: Float32Array): Float32Array {
+  const out = new Float32Array(sum.length);
+  for (let k = 0; k < out.length; k++) {
+    out[k] = count[k] ? (sum[k] as number) / (count[k] as number) : UNKNOWN;
+  }
+  return out;
 }
 
 function halved(sum: Float32Array, count: Float32Array, from: RasterLevel, to: RasterLevel, codes: boolean): [Float32Array, Float32Array] {

@@ -26,6 +26,8 @@ interface Panel {
   host: HTMLElement;
   viewer: OpenSeadragon.Viewer;
   drawn: string;
+  /** Where it lies; measured again after each change of the layout, not in each frame. */
+  box: Box | null;
 }
 
 /** Room around the observations in the first view, share of their extent. */
@@ -50,8 +52,10 @@ export class Stage {
   private readonly watcher: ResizeObserver;
   /** Called when the view of the leading panel has changed. */
   onView: (key: string, frame: Frame) => void = () => undefined;
-  /** Observations drawn as shapes in each panel's last frame; 0 where there are too many and their means are drawn. */
-  readonly counts = new Map<string, number>();
+  /** Called once all panels have been drawn anew. */
+  onDrawn: () => void = () => undefined;
+  /** Panels that show means, because they hold too many observations for shapes even at rest. */
+  readonly dense = new Set<string>();
 
   constructor(
     readonly root: HTMLElement,
@@ -78,7 +82,7 @@ export class Stage {
   /** Open an item in an element of the stage. */
   attach(key: string, host: HTMLElement, item: ItemDetail): void {
     const viewer = openViewer(host, item);
-    const panel: Panel = { item, host, viewer, drawn: "" };
+    const panel: Panel = { item, host, viewer, drawn: "", box: null };
     this.panels.set(key, panel);
     this.watcher.observe(host);
     host.addEventListener("pointerenter", () => {
@@ -109,7 +113,7 @@ export class Stage {
       this.watcher.unobserve(panel.host);
       panel.viewer.destroy();
       this.panels.delete(key);
-      this.counts.delete(key);
+      this.dense.delete(key);
     }
     if (this.leader === key) {
       this.leader = this.panels.keys().next().value ?? "";
@@ -282,6 +286,7 @@ export class Stage {
   redraw(): void {
     for (const panel of this.panels.values()) {
       panel.drawn = "";
+      panel.box = null;
     }
     if (!this.pending) {
       this.pending = requestAnimationFrame(() => {
@@ -289,6 +294,7 @@ export class Stage {
         for (const key of this.panels.keys()) {
           this.paint(key);
         }
+        this.onDrawn();
       });
     }
   }
@@ -361,7 +367,7 @@ export class Stage {
       return;
     }
     this.layer.clear(frame.box, ratio);
-    let count = 0;
+    let shapes = true;
     for (const scene of this.scenes) {
       if (scene.panel === key) {
         const clip: Box = {
@@ -369,15 +375,21 @@ export class Stage {
           x: frame.box.x + scene.from * frame.box.width,
           width: (scene.to - scene.from) * frame.box.width,
         };
-        count += this.layer.draw(scene.set, scene.channel, scene.look, { ...frame, clip }, ratio, moving);
+        shapes = this.layer.draw(scene.set, scene.channel, scene.look, { ...frame, clip }, ratio, moving) && shapes;
       }
     }
-    this.counts.set(key, count);
+    if (!moving) {
+      this.dense[shapes ? "delete" : "add"](key);
+    }
   }
 
   private boxOf(panel: Panel): Box {
+    if (panel.box) {
+      return panel.box;
+    }
     const outer = this.root.getBoundingClientRect();
     const inner = panel.host.getBoundingClientRect();
-    return { x: inner.left - outer.left, y: inner.top - outer.top, width: inner.width, height: inner.height };
+    panel.box = { x: inner.left - outer.left, y: inner.top - outer.top, width: inner.width, height: inner.height };
+    return panel.box;
   }
 }

@@ -66,6 +66,7 @@ export const slide = {
   "slide.opacity": { en: "Opacity", zh: "不透明度" },
   "slide.legend": { en: "{title}: colours from {low} to {high} {unit}", zh: "{title}：颜色范围 {low} 至 {high} {unit}" },
   "slide.scale_bar": { en: "Scale bar: {length}", zh: "比例尺：{length}" },
+  "slide.dense": { en: "Means of neighbours: zoom in for single observations", zh: "显示邻近均值：放大可见单个观测点" },
   "slide.navigator": { en: "Overview: drag to move", zh: "全图导航：拖动以移动" },
 
   "slide.groups": { en: "Groups", zh: "分组" },

@@ -3,9 +3,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, part, useApi } from "../../api";
 import { Icon } from "../../components/Icon";
-import { t } from "../../i18n";
+import { lang, t } from "../../i18n";
 import { navigate } from "../../router";
 import type { Item, ItemDetail } from "../../types";
+import { toQuery, type ViewState } from "../view";
 
 /** Sections beside this one, in order, this one included: its stack's, else those of its donor with the same kind. */
 export function useSections(item: ItemDetail): Item[] {
@@ -43,24 +44,24 @@ export function useDetails(sections: readonly Item[], wanted: boolean): ItemDeta
 }
 
 /** Go to another section and keep gene, panels and colours; the place stays only where sections share a frame. */
-export function goTo(item: ItemDetail, id: string): void {
-  const query = new URLSearchParams(location.search);
-  query.delete("sel");
-  if (item.stack === null) {
-    query.delete("at");
-  }
-  navigate(`/slide/${part(id)}?${query}`);
+export function goTo(item: ItemDetail, id: string, state: ViewState): void {
+  const here = new URLSearchParams(location.search).get("at");
+  // The state and not the address, which follows a moment later.
+  const words = { ...toQuery({ ...state, selection: null }), at: item.stack === null ? null : here, lang: lang.get() };
+  const kept = Object.entries(words).filter((word): word is [string, string] => word[1] !== null);
+  navigate(`/slide/${part(id)}?${new URLSearchParams(kept)}`);
 }
 
-export function SectionStepper({ item, sections }: { item: ItemDetail; sections: readonly Item[] }) {
+export function SectionStepper({ item, sections, state }: { item: ItemDetail; sections: readonly Item[]; state: ViewState }) {
   const at = sections.findIndex((section) => section.id === item.id);
   if (sections.length < 2) {
     return null;
   }
+  const depths = new Map(item.sections_of_stack.filter(({ z_um }) => z_um !== null).map(({ id, z_um }) => [id, z_um]));
   const step = (by: number) => {
     const next = sections[(at + by + sections.length) % sections.length];
     if (next) {
-      goTo(item, next.id);
+      goTo(item, next.id, state);
     }
   };
   return (
@@ -68,10 +69,11 @@ export function SectionStepper({ item, sections }: { item: ItemDetail; sections:
       <button type="button" class="square" aria-label={t("slide.section_before")} title={`${t("slide.section_before")} (,)`} onClick={() => step(-1)}>
         <Icon name="left" />
       </button>
-      <select aria-label={t("slide.section_choose")} value={item.id} onChange={(event) => goTo(item, event.currentTarget.value)}>
+      <select aria-label={t("slide.section_choose")} value={item.id} onChange={(event) => goTo(item, event.currentTarget.value, state)}>
         {sections.map((section) => (
           <option key={section.id} value={section.id}>
             {section.name}
+            {depths.has(section.id) && ` · ${depths.get(section.id)} µm`}
           </option>
         ))}
       </select>

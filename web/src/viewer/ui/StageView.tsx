@@ -56,6 +56,7 @@ export function StageView({ item, plans, state, painted, tool, polygon, onReady,
     stage.ready.catch(onFailed);
     const made: StageHandle = { stage, painter: new Painter(stage, item.id), outline: new OutlineTool(stage) };
     made.outline.onDraft = setDraft;
+    made.stage.onDrawn = () => tick.set(tick.get() + 1);
     made.stage.onView = () => {
       tick.set(tick.get() + 1);
       onView(made.stage.atHome ? null : made.stage.view());

@@ -1,20 +1,9 @@
-"""The slide's page: what is drawn where, in which colour; selection, exports, links, keys. Generated data."""
+"""The slide's page where something is missing, and for those who do not see or point."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from playwright.sync_api import expect
-
-if TYPE_CHECKING:
-    pass
-
-#: WebGL in software; the rest of the page is drawn without it, as a browser without a GPU does.
-GPU_FLAGS = (
-    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-    *("--disable-gpu-rasterization", "--disable-gpu-compositing"),
-)
 
 
 def test_what_is_not_there_is_said(open_item, open_page):

@@ -15,7 +15,8 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|home|Users)/[a-z]")
 
 def main() -> int:
     """Print one line per finding; return 1 where there is any."""
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    kinds = ["*.py", "web/*.ts", "web/*.tsx", "web/*.css"]
+    listed = subprocess.run(["git", "ls-files", *kinds], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     findings = [f for name in listed.split() if (ROOT / name).is_file() for f in findings_of(ROOT / name)]
     for finding in findings:
         print(finding)
@@ -29,7 +30,7 @@ def findings_of(path: Path) -> list[str]:
     name = path.relative_to(ROOT)
     n = text.count("\n")
     found = [f"{name}: {n} lines, at most {FILE_LINES}; split it by idea"] if n > FILE_LINES else []
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(ast.parse(text)) if path.suffix == ".py" else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "tests" not in path.parts:
             length = code_lines(node)
             if length > FUNCTION_LINES:

@@ -25,6 +25,12 @@ import { useKeys } from "../viewer/useKeys";
 import { useScene, useSelected } from "../viewer/useScene";
 import { useView } from "../viewer/useView";
 import "../viewer/viewer.css";
+import "../viewer/ui/controls.css";
+import "../viewer/ui/scale.css";
+import "../viewer/ui/groups.css";
+import "../viewer/ui/stage.css";
+import "../viewer/ui/over.css";
+import "../viewer/ui/dialogs.css";
 
 const AGAIN_MS = 2_000;
 

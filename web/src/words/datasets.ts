@@ -21,7 +21,7 @@ export const datasets = {
   "datasets.resolution": { en: "Resolution", zh: "分辨率" },
   "datasets.species": { en: "Species", zh: "物种" },
   "datasets.samples": { en: "Samples", zh: "样本数" },
-  "datasets.donors": { en: "Donors", zh: "供体数" },
+  "datasets.donors": { en: "Donors", zh: "供者数" },
   "datasets.spots": { en: "Spots", zh: "点位数" },
   "datasets.licence": { en: "Licence", zh: "许可" },
   "datasets.histology": { en: "H&E", zh: "H&E" },
@@ -44,7 +44,7 @@ export const datasets = {
   "datasets.papers": { en: "Papers that use it", zh: "使用该数据的论文" },
   "datasets.contains": { en: "Contains", zh: "包含" },
   "datasets.contained": { en: "Contained in", zh: "被收录于" },
-  "datasets.overlaps": { en: "Shares sections or donors with", zh: "与以下数据集共享切片或供体" },
+  "datasets.overlaps": { en: "Shares sections or donors with", zh: "与以下数据集共享切片或供者" },
   "datasets.overlap_note": {
     en: "Training on one and testing on the other leaks.",
     zh: "以其一训练、以另一测试会造成泄漏。",

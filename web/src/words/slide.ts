@@ -13,7 +13,7 @@ export const slide = {
   "slide.kind_section": { en: "Measured section", zh: "实测切片" },
   "slide.kind_prediction": { en: "Prediction", zh: "预测结果" },
   "slide.no_scale": { en: "scale unknown", zh: "比例未知" },
-  "slide.donor": { en: "donor {name}", zh: "供体 {name}" },
+  "slide.donor": { en: "donor {name}", zh: "供者 {name}" },
   "slide.all": { en: "All slides", zh: "全部切片" },
   "slide.notes": { en: "Notes on the data", zh: "数据说明" },
 

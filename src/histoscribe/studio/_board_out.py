@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from histoscribe.bench.studies._board import StudyRow, StudyTable
     from histoscribe.core.records import RunRecord
 
-__all__ = ["board_line", "board_out"]
+__all__ = ["board_out"]
 
 _CEILINGS = {"noise": "ceiling_", "known": "known_"}
 
 
-def board_line(key: str, board: Board | StudyBoard) -> dict[str, Any]:
-    """Return a board as a line of the list."""
+def board_out(key: str, board: Board | StudyBoard) -> dict[str, Any]:
+    """Return everything about a board."""
+    return _line(key, board) | (_study(board) if isinstance(board, StudyBoard) else _suite(board))
+
+
+def _line(key: str, board: Board | StudyBoard) -> dict[str, Any]:
     study = isinstance(board, StudyBoard)
     return {
         "id": key,
@@ -38,11 +42,6 @@ def board_line(key: str, board: Board | StudyBoard) -> dict[str, Any]:
         "best": _best_of_study(board) if study else _best(board),
         "beaten": _beaten(board),
     }
-
-
-def board_out(key: str, board: Board | StudyBoard) -> dict[str, Any]:
-    """Return everything about a board."""
-    return board_line(key, board) | (_study(board) if isinstance(board, StudyBoard) else _suite(board))
 
 
 def _beaten(board: Board | StudyBoard) -> int:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from histoscribe.core.errors import DataError
-from histoscribe.core.files import digest
 from histoscribe.studio._error import StudioError
+from histoscribe.studio._kept import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from histoscribe.catalogue.index import Hit, Index
     from histoscribe.catalogue.schema import Dataset, Paper
     from histoscribe.catalogue.site._view import View
     from histoscribe.catalogue.store import Catalogue
+    from histoscribe.core.records import RunRecord
     from histoscribe.studio._records import Records
 
 __all__ = ["Library"]
+
+
+@dataclass(frozen=True)
+class _Code:
+    """What the registries say of papers: who follows each, what its run runs, and whom each stored run speaks for."""
+
+    implemented: dict[str, list[str]]
+    plans: dict[str, str]
+    papers: dict[str, list[str]]
 
 
 class Library:
@@ -34,6 +45,8 @@ class Library:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._lock = threading.Lock()
+        self._code_lock = threading.Lock()
+        self._of_code: tuple[str, _Code] | None = None
         self._view: tuple[str, View] | None = None
         # A connection of SQLite belongs to the thread that opened it.
         self._local = threading.local()
@@ -46,26 +59,49 @@ class Library:
         with self._lock:
             return Catalogue.load()
 
-    @cached_property
+    @property
     def implemented(self) -> Mapping[str, list[str]]:
         """Paper id to the names of the methods and encoders of ours that follow it."""
-        from histoscribe.methods.papers import implemented
+        return self._code().implemented
 
-        return {key: sorted({_shown(way) for way in ways}) for key, ways in implemented().items()}
+    def runs_as(self, key: str) -> str:
+        """Return the method that the run of a paper runs.
+
+        Raises
+        ------
+        StudioError
+            Status 404 where there is no such paper, 409 where nothing of it is implemented.
+        """
+        self.paper(key)
+        if key not in self._code().plans:
+            what = "nothing of this paper is implemented here."
+            raise StudioError(409, what, where=key, todo="Choose a paper that is marked as implemented.")
+        return self._code().plans[key]
+
+    def _code(self) -> _Code:
+        """Return what the registries say of papers; they import everything, so it is kept."""
+        state = self._records.state
+        with self._code_lock:
+            if self._of_code is None or self._of_code[0] != state:
+                found = kept("papers", state, lambda: _of_code(self._records.runs()))
+                self._of_code = state, _Code(**found)
+            return self._of_code[1]
 
     def view(self) -> View:
         """Return the catalogue with the ladder of the stored runs as they are now."""
         from histoscribe.catalogue.ladder import ladder
         from histoscribe.catalogue.site._view import View
-        from histoscribe.methods.papers import cards_of
 
-        runs = self._records.runs()
-        state = _state(runs)
+        state, runs, code = self._records.state, self._records.runs(), self._code()
         catalogue = self.catalogue
+
+        def papers_of(run: RunRecord) -> list[str]:
+            return code.papers.get(_named(run), [])
+
         with self._lock:
             if self._view is None or self._view[0] != state:
-                places = ladder(catalogue.papers, runs, papers_of=cards_of)
-                self._view = (state, View(catalogue, places, set(self.implemented)))
+                places = ladder(catalogue.papers, runs, papers_of=papers_of)
+                self._view = (state, View(catalogue, places, set(code.implemented)))
             return self._view[1]
 
     def search(self, query: str, kind: str) -> list[Hit]:
@@ -77,7 +113,7 @@ class Library:
     def _index(self) -> Index:
         from histoscribe.catalogue.index import open_index
 
-        state = _state(self._records.runs())
+        state = self._records.state
         if getattr(self._local, "state", None) != state:
             self._local.index = open_index(None, ladder=lambda _: self.view().ladder, runs_key=f"studio-{state}")
             self._local.state = state
@@ -101,8 +137,19 @@ class Library:
             ) from err
 
 
-def _state(runs: Any) -> str:
-    return digest(*sorted(f"{r.benchmark}/{r.method}/{r.id}/{r.created}" for r in runs))
+def _of_code(runs: Sequence[RunRecord]) -> dict[str, Any]:
+    from histoscribe.methods.papers import cards_of, implemented, plan
+
+    ways = implemented()
+    return {
+        "implemented": {key: sorted({_shown(way) for way in found}) for key, found in ways.items()},
+        "plans": {key: plan(key).method for key in implemented(fetched=True)},
+        "papers": {_named(run): list(cards_of(run)) for run in runs},
+    }
+
+
+def _named(run: RunRecord) -> str:
+    return f"{run.benchmark}/{run.method}/{run.id}"
 
 
 def _shown(way: Any) -> str:

@@ -11,6 +11,7 @@ from histoscribe.core.errors import HistoScribeError
 from histoscribe.core.files import digest, read_json
 from histoscribe.core.records import RunRecord
 from histoscribe.studio._error import StudioError
+from histoscribe.studio._kept import kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from histoscribe.bench.studies._board import StudyBoard
     from histoscribe.bench.suite import Heading
 
-__all__ = ["AnyBoard", "Records"]
+__all__ = ["Records"]
 
-AnyBoard = Any  # Board | StudyBoard; imported late
 #: Benchmark of a single evaluation.
 _SINGLE = "adhoc"
 
@@ -30,7 +30,8 @@ _SINGLE = "adhoc"
 class _Loaded:
     state: str
     records: dict[tuple[str, str, str], RunRecord]
-    boards: dict[str, Board | StudyBoard]
+    #: Those that boards show: no single evaluations among the stored ones.
+    shown: list[RunRecord]
 
 
 class Records:
@@ -48,15 +49,25 @@ class Records:
     def __init__(self, stored: Path | None, given: Sequence[Path]) -> None:
         self._stored, self._given = stored, list(dict.fromkeys(given))
         self._loaded: _Loaded | None = None
-        self._lock = threading.Lock()
+        self._boards: tuple[str, dict[str, dict[str, Any]]] | None = None
+        self._lock, self._board_lock = threading.Lock(), threading.Lock()
 
-    def boards(self) -> dict[str, Board | StudyBoard]:
-        """Return id to board."""
-        return self._now().boards
+    @property
+    def state(self) -> str:
+        """What changes when a record does."""
+        return self._now().state
 
-    def board(self, key: str) -> Board | StudyBoard:
+    def boards(self) -> dict[str, dict[str, Any]]:
+        """Return id to board, as `board_out` writes it."""
+        now = self._now()
+        with self._board_lock:
+            if self._boards is None or self._boards[0] != now.state:
+                self._boards = now.state, kept("boards", now.state, lambda: _boards_out(now.shown))
+            return self._boards[1]
+
+    def board(self, key: str) -> dict[str, Any]:
         """Return a board, or raise status 404."""
-        found = self._now().boards
+        found = self.boards()
         if key not in found:
             has = ", ".join(sorted(found)) or "none"
             raise StudioError(404, f"there is no board {key[:60]!r}.", where="boards", todo=f"Ask for one of: {has}.")
@@ -85,7 +96,7 @@ class Records:
                 own = {_name(r): r for p in given for r in _read(p)}
                 named = {_name(r): r for p in files for r in _read(p)} | own
                 shown = [r for key, r in named.items() if key in own or r.benchmark != _SINGLE]
-                self._loaded = _Loaded(state, named, _boards(shown))
+                self._loaded = _Loaded(state, named, shown)
             return self._loaded
 
 
@@ -117,6 +128,12 @@ def _read(path: Path) -> list[RunRecord]:
     except TypeError:
         return []  # of a newer version: a board without it is better than none
     return [record]
+
+
+def _boards_out(records: Sequence[RunRecord]) -> dict[str, dict[str, Any]]:
+    from histoscribe.studio._board_out import board_out
+
+    return {key: board_out(key, board) for key, board in _boards(records).items()}
 
 
 def _boards(records: Sequence[RunRecord]) -> dict[str, Board | StudyBoard]:

@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from histoscribe.core.errors import HistoScribeError
 from histoscribe.io import parse_spec
-from histoscribe.studio._error import StudioError, parts_of
+from histoscribe.studio._error import StudioError
 
 if TYPE_CHECKING:
     from histoscribe.studio._bundles import Bundles
@@ -105,14 +104,7 @@ class Starts:
         StudioError
             Status 404 where there is no such paper, 409 where nothing of it is implemented.
         """
-        from histoscribe.methods.papers import plan
-
-        self.library.paper(key)
-        try:
-            way = plan(key)
-        except HistoScribeError as err:
-            parts = parts_of(err, where=key)
-            raise StudioError(409, parts.what, where=key, todo=parts.todo) from err
+        method = self.library.runs_as(key)
         out = self.results if self.results is not None else self.work / "results"
         given = {"paper": key, "out": str(out)}
-        return self.jobs.add("run", given, title=f"{key}: {way.method}", finish=dict)
+        return self.jobs.add("run", given, title=f"{key}: {method}", finish=dict)

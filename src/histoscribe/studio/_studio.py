@@ -24,10 +24,13 @@ from histoscribe.studio.jobs._jobs import Jobs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from histoscribe.studio.items._item import Item
+    from histoscribe.studio.items._stacks import Layer
+
 __all__ = ["Studio"]
 
 #: Seconds after which boards and catalogue are read without being asked for.
-_WARM_AFTER = 8.0
+_WARM_AFTER = 3.0
 
 
 @dataclass(eq=False)
@@ -93,6 +96,11 @@ class Studio(Starts):
         given = find(paths)
         name = digest(*(spec for _, spec, _ in given.items), *map(str, given.bundles))
         return cls(given, work or cache_dir() / "studio" / "work" / name, demo=demo, results=results)
+
+    def layer_of(self, item: Item) -> Layer | None:
+        """Return an item's place in its registered stack; None where it is in none."""
+        stack = self.given.stacks.get(item.stack or "")
+        return stack.layer_of(item.path) if stack else None
 
     def open_all(self) -> None:
         """Begin to open every item, one after the other, in the background."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api", tags=["boards"], responses=errors(403, 404, 422, 429, 503))
+#: What the list shows of a board.
+_LINE = ("id", "version", "kind", "family", "protocol", "heading", "unit", "n", "best", "beaten")
 _Name = Annotated[str, Path(max_length=120)]
 
 
@@ -27,7 +29,7 @@ async def boards(request: Request, studio: TheStudio) -> dict[str, Any]:
 @router.get("/boards/{key}")
 async def board(request: Request, studio: TheStudio, key: _Name) -> dict[str, Any]:
     """Send one board: tables, controls that win, paired differences, cost, what the protocol fixes."""
-    return await studio.slow.run(request, _board, studio, key)
+    return await studio.slow.run(request, studio.records.board, key)
 
 
 @router.get("/records/{benchmark}/{method}/{key}")
@@ -37,15 +39,8 @@ async def record(request: Request, studio: TheStudio, benchmark: _Name, method: 
 
 
 def _boards(studio: Studio) -> dict[str, Any]:
-    from histoscribe.studio._board_out import board_line
-
-    return {"boards": [board_line(key, board) for key, board in studio.records.boards().items()]}
-
-
-def _board(studio: Studio, key: str) -> dict[str, Any]:
-    from histoscribe.studio._board_out import board_out
-
-    return board_out(key, studio.records.board(key))
+    boards = studio.records.boards().values()
+    return {"boards": [{name: board[name] for name in _LINE} for board in boards]}
 
 
 def _record(studio: Studio, benchmark: str, method: str, key: str) -> dict[str, Any]:

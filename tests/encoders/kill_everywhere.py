@@ -1,7 +1,8 @@
 """Kill a feature run with SIGKILL at each step it takes on the file system, go on, and compare: run by `test_run.py`.
 
 A run is a forked process. An audit hook counts what it does to files (open, rename, remove, ...) and kills it at the
-n-th step; the next process goes on from what is left. Every n is tried, so every moment between two steps is covered.
+n-th step; the next process goes on from what is left. Every n is tried, so every moment between two steps is covered;
+with a number N as argument every N-th.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=WHERE) as name:
         assert run(Path(name), kill_at=None) == 0
         expected = (Path(name) / "result.npy").read_bytes()
-    for step in range(10_000):
+    for step in range(0, 10_000, int(sys.argv[1]) if len(sys.argv) > 1 else 1):
         with tempfile.TemporaryDirectory(dir=WHERE) as name:
             folder = Path(name)
             status = go_on(folder, kill_at=step)

@@ -259,10 +259,15 @@ def test_two_runs_at_once_share_the_work(tmp_path, cache):
 
 
 def test_killed_anywhere_and_run_again_gives_the_same_bits_and_repeats_nothing():
+    # Every third step: the script by itself, without the number, kills at each.
     script = Path(__file__).with_name("kill_everywhere.py")
     path = os.pathsep.join([str(script.parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path}
+        [sys.executable, script, "3"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from histoscribe.io import parse_spec
@@ -45,6 +45,7 @@ def test_without_a_trusted_gene_the_top_stands_in(prediction):
     assert [(s.why, s.trusted) for s in shown] == [("top", False)] * 2
 
 
+@example(options={"a": "", "_": "="})
 @given(options=st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), VALUES, max_size=4))
 def test_a_training_section_is_written_as_its_specification(options):
     text = spec_text({"reader": "st-array", "path": "data/her2st", "options": options})

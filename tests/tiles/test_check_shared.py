@@ -99,7 +99,7 @@ def test_swapped_columns_of_the_lung_are_noticed(shared_data):
     assert check(report.apply(section)).verdict == "ok"
 
 
-@pytest.mark.parametrize("name", ["C2", "C3"])
+@pytest.mark.parametrize("name", ["C3"])
 def test_her2st_full_resolution_is_confirmed(shared_data, name):
     section = read("st-array", shared_data / "her2st", section=name)
     report = check(section)

@@ -194,7 +194,7 @@ def test_a_section_without_slide_is_refused():
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("name", ["C2", "C3", "C4", "C5"])
+@pytest.mark.parametrize("name", ["C2", "C5"])
 def test_real_sections_on_white_and_pink_glass(shared_data, name):
     """Measured 2026-11: every spot at least half on tissue, mean share 0.983-0.991, 0.4 % of the mask far off."""
     root = shared_data / "her2st" / "data"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 
 from histoscribe.align.transform import Rigid
@@ -109,6 +108,9 @@ def _placements(
     moving: np.ndarray, fixed: np.ndarray, *, angles: np.ndarray, pitch_um: float, per_pitch: int
 ) -> list[Rigid]:
     """Find the best shift at each angle."""
+    # scipy.signal takes most of a second to import, and this module is on the way of every evaluation.
+    from scipy.signal import fftconvolve
+
     centre = moving.mean(0)
     extent = max(np.ptp(fixed, axis=0).max(), np.ptp(moving, axis=0).max())
     cell = max(pitch_um / per_pitch, extent / _MAX_CELLS)

@@ -19,9 +19,15 @@ def spec_text(entry: Mapping[str, Any]) -> str:
     """Return the specification (`histoscribe.io.parse_spec`) of a training section."""
     options = {k: v for k, v in dict(entry.get("options", {})).items() if v is not None}
     # Only what would end or change the text is encoded: it should stay readable.
-    query = "&".join(f"{key}={quote(_plain(value), safe=' /:,>=<!.@')}" for key, value in options.items())
+    query = "&".join(f"{key}={_quoted(_plain(value))}" for key, value in options.items())
     head = f"{entry['reader']}:{entry['path']}"
     return f"{head}?{query}" if query else head
+
+
+def _quoted(value: str) -> str:
+    # "key==..." would not be taken for the start of an option.
+    text = quote(value, safe=" /:,>=<!.@")
+    return f"%3D{text[1:]}" if text.startswith("=") else text
 
 
 def commands(facts: Facts, n_genes: int) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import anndata
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from histoscribe.methods.bundle import Bundle
@@ -63,6 +64,23 @@ def test_a_grid_prediction_needs_the_image_alone_and_stays_on_the_tissue(histosc
     assert 10 < table.n_obs < (1100 / 112) ** 2
     assert table.obs_names[0].startswith("x")
     assert np.isfinite(table.X).all()
+
+
+def test_a_tissue_filter_takes_what_it_names_from_the_grid(histoscribe, study, bundle, tmp_path):
+    root, _ = study
+    pixels = tifffile.imread(root / "d2" / "image.ome.tif").copy()
+    rows = slice(pixels.shape[0] // 2 - 60, pixels.shape[0] // 2 + 60)
+    pixels[rows] = (30, 40, 150)
+    Image.fromarray(pixels).save(tmp_path / "marked.png")
+    spec, tables = f"{tmp_path / 'marked.png'}?mpp=2", []
+    for i, more in enumerate([(), ("--tissue-filters", "blue-pen")]):
+        result = histoscribe("predict", bundle, spec, "-o", tmp_path / f"{i}.h5ad", *more)
+        assert result.status == 0, result.err
+        tables.append(anndata.read_h5ad(tmp_path / f"{i}.h5ad"))
+    on_mark = [((t.obsm["spatial"][:, 1] > rows.start) & (t.obsm["spatial"][:, 1] < rows.stop)).sum() for t in tables]
+    assert on_mark[0] > 0 == on_mark[1]
+    assert [t.uns["histoscribe"]["tissue_filters"] for t in tables] == ["", "blue-pen"]
+    fails(histoscribe("predict", bundle, spec, "-o", tmp_path / "p.h5ad", "--tissue-filters", "blue"), "blue-pen")
 
 
 def test_predicting_never_looks_at_the_counts(study, bundle, tmp_path):

@@ -23,20 +23,25 @@ def predict(
         typer.Option(help="Predict at this section's positions instead of on a grid; its counts are not used."),
     ] = None,
     step_um: Annotated[float | None, typer.Option(help="Distance of grid points, um; default the tile side.")] = None,
+    tissue_filters: Annotated[
+        str, typer.Option(help="Drop more than glass under the grid, e.g. 'pen,grey'; default none.")
+    ] = "",
     rescale: Annotated[bool, typer.Option("--rescale", help="Allow a slide coarser than the training slides.")] = False,
     species: Annotated[str | None, typer.Option(help="Species of the slide, e.g. human.")] = None,
     weights: Weights = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Predict genes or cell types on a slide, with intervals, trust flags and an out-of-distribution score."""
+    from histoscribe.cli._parse import tissue_filters as filters_of
     from histoscribe.core.files import atomic_path
     from histoscribe.io import read_spec
     from histoscribe.methods.apply import predict as run
 
+    filters = filters_of(tissue_filters)
     section = read_spec(slide)
     if at is not None:
         section = _places(read_spec(at), section)
-    result = run(section, bundle, step_um=step_um, rescale=rescale, species=species)
+    result = run(section, bundle, step_um=step_um, tissue_filters=filters, rescale=rescale, species=species)
     with atomic_path(out) as temporary:
         result.write_h5ad(temporary)
     ours = result.uns["histoscribe"]

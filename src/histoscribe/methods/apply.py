@@ -17,6 +17,8 @@ from histoscribe.methods.bundle import Bundle
 from histoscribe.tiles import tile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
 
     from histoscribe.core.section import Section
@@ -33,6 +35,7 @@ def predict(
     bundle: Bundle | Path | str,
     *,
     step_um: float | None = None,
+    tissue_filters: Sequence[str] = (),
     rescale: bool = False,
     species: str | None = None,
     cache: Path | None = None,
@@ -49,6 +52,9 @@ def predict(
         A bundle or its path.
     step_um
         Distance of grid points, um; default the smallest tile side. Ignored where there are observations.
+    tissue_filters
+        What further drops from the tissue under the grid, e.g. ``("pen",)``: names of `histoscribe.tiles.FILTERS`.
+        Ignored where there are observations.
     rescale
         Allow a slide that is coarser than those the bundle was trained on; its tiles are then upsampled.
     species
@@ -90,12 +96,15 @@ def predict(
             tile_px=geometry["tile_px"],
             read_mpp=geometry["read_mpp"],
             step_um=step_um,
+            tissue_filters=tissue_filters,
         )
         prepared = encode(prepared, predictor.spec_.encoder, cache=cache, show=show)
     elif not section.n_obs:
-        prepared = tile(prepared, step_um or 100.0, step_um=step_um)
+        prepared = tile(prepared, step_um or 100.0, step_um=step_um, tissue_filters=tissue_filters)
     result = predictor.predict(prepared)
     _annotate(result, bundle, prepared, scale=scale)
+    if not section.n_obs:
+        result.uns["histoscribe"]["tissue_filters"] = ",".join(tissue_filters)
     return result
 
 

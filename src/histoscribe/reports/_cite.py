@@ -6,7 +6,7 @@ from importlib.metadata import metadata, version
 from typing import TYPE_CHECKING
 
 from histoscribe.encoders import ENCODERS, split_name, split_names
-from histoscribe.methods import EXPRESSION
+from histoscribe.methods import FAMILIES
 from histoscribe.reports._words import Text
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ def bibtex(year: int) -> str:
 def papers(facts: Facts) -> list[tuple[Text, str]]:
     """Return what is cited and its catalogue key; a plug-in that is not installed here is left out."""
     found = []
-    if facts.method in EXPRESSION:
-        found.append((Text("cite_method", name=facts.method), EXPRESSION.get(facts.method).card.paper))
+    family = next((r for r in FAMILIES.values() if facts.method in r), None)
+    if family is not None:
+        found.append((Text("cite_method", name=facts.method), family.get(facts.method).card.paper))
     parts = [base for part in split_names(facts.encoder) if (base := split_name(part)[0]) in ENCODERS]
     cards = {part: ENCODERS.get(part).card for part in parts}
     # A foundation model that the catalogue does not know says itself what to cite.

@@ -6,6 +6,7 @@ import { isOver } from "../jobs";
 import { Link } from "../router";
 import type { Job, JobState as State } from "../types";
 import { Progress } from "./Progress";
+import { Said } from "./Said";
 import { ErrorState } from "./states";
 
 const TONE: Record<State, string> = { waiting: "", running: "accent", done: "good", failed: "bad", cancelled: "" };
@@ -65,7 +66,10 @@ export function JobProgress({ job, onChange }: { job: Job; onChange?: () => void
     <div class="stack">
       <Progress label={t("jobs.progress", { name })} done={job.done} total={job.total} />
       <div class="row job-facts">
-        <span class="small">{[job.message, ...facts].filter(Boolean).join(" · ")}</span>
+        <span class="small">
+          <Said text={job.message} />
+          {facts.map((fact) => ` · ${fact}`)}
+        </span>
         <button type="button" disabled={asked} aria-label={t("jobs.cancel_name", { name })} onClick={cancel}>
           {t("jobs.cancel")}
         </button>
@@ -79,8 +83,8 @@ export function JobProgress({ job, onChange }: { job: Job; onChange?: () => void
 export function JobMessage({ job }: { job: Job }) {
   if (job.state !== "done" || !job.message) return null;
   return (
-    <p class="small" lang="en">
-      {job.message}
+    <p class="small">
+      <Said text={job.message} />
     </p>
   );
 }

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { t } from "../i18n";
 import type { ErrorParts } from "../types";
 import { Icon } from "./Icon";
+import { Said } from "./Said";
 
 export function Loading({ label }: { label?: string }) {
   return (
@@ -29,18 +30,24 @@ export function ErrorState({ error, retry }: { error: ErrorParts; retry?: () => 
       <Icon name="wrong" />
       <div>
         <p class="notice-title">{t("error.title")}</p>
-        <p class="what">{error.what}</p>
+        <p class="what">
+          <Said text={error.what} />
+        </p>
         <dl class="parts">
           {error.where && (
             <>
               <dt>{t("error.where")}</dt>
-              <dd>{error.where}</dd>
+              <dd>
+                <Said text={error.where} />
+              </dd>
             </>
           )}
           {error.todo && (
             <>
               <dt>{t("error.todo")}</dt>
-              <dd>{error.todo}</dd>
+              <dd>
+                <Said text={error.todo} />
+              </dd>
             </>
           )}
         </dl>

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { part, useApi } from "../api";
 import { Icon } from "../components/Icon";
+import { Said } from "../components/Said";
 import { ErrorState, Loading } from "../components/states";
 import { Tabs } from "../components/Tabs";
 import { pick, score, t, tOr } from "../i18n";
@@ -94,7 +95,9 @@ function First({ board }: { board: BoardDetail }) {
         {board.failures.map((failure) => (
           <li key={failure.title} class="notice bad">
             <Icon name="wrong" />
-            <p>{t("boards.failed", { method: failure.title, message: failure.message })}</p>
+            <p>
+              {t("boards.failed", { method: failure.title })} <Said text={failure.message} />
+            </p>
           </li>
         ))}
         {board.dirty && (
@@ -107,14 +110,16 @@ function First({ board }: { board: BoardDetail }) {
       <ul class="sentences">
         {board.kind === "suite" && <li>{meaning(board)}</li>}
         {board.not_applicable?.map(({ title, reason }) => (
-          <li key={title}>{t("boards.not_applicable", { method: title, reason })}</li>
+          <li key={title}>
+            {t("boards.not_applicable", { method: title })} <Said text={reason} />
+          </li>
         ))}
         {board.kind === "study" &&
           board.sentences
             .filter((sentence) => !sentence.startsWith("No control beats"))
             .map((sentence) => (
-              <li key={sentence} lang="en">
-                {sentence}
+              <li key={sentence}>
+                <Said text={sentence} />
               </li>
             ))}
         {board.notes.map((note) => (

@@ -45,9 +45,9 @@ export const boards = {
     en: "One donor only: differences are paired by {unit}, and no interval speaks for a new donor.",
     zh: "只有一名供者：差异按{unit}配对，任何区间都不能说明新供者上的表现。",
   },
-  "boards.not_applicable": { en: "{method} does not apply here: {reason}.", zh: "{method} 在此不适用：{reason}。" },
+  "boards.not_applicable": { en: "{method} does not apply here:", zh: "{method} 在此不适用：" },
   "boards.no_win": { en: "No control beats a method here.", zh: "此处没有对照胜过任何方法。" },
-  "boards.failed": { en: "{method} failed: {message}", zh: "{method} 运行失败：{message}" },
+  "boards.failed": { en: "{method} failed:", zh: "{method} 运行失败：" },
   "boards.dirty": {
     en: "Some runs come from changed, uncommitted code.",
     zh: "部分运行来自已改动而未提交的代码。",

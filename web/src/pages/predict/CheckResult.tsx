@@ -1,6 +1,7 @@
 /** What `check()` found, before anything is run. */
 import type { ApiError } from "../../api";
 import { Icon, type IconName } from "../../components/Icon";
+import { Said } from "../../components/Said";
 import { ErrorState, Loading } from "../../components/states";
 import { t } from "../../i18n";
 import type { Check, FindingLevel } from "../../types";
@@ -51,13 +52,24 @@ export function CheckResult({ name, waits, check, error }: Props) {
 
 function Finding({ finding, name }: { finding: Check["findings"][number]; name: string }) {
   const [tone, icon] = TONE[finding.level];
-  const more = [finding.where === name ? "" : finding.where, finding.todo].filter(Boolean).join(" · ");
+  const more = [finding.where === name ? "" : finding.where, finding.todo].filter(Boolean);
   return (
-    <li class={`finding ${tone}`} lang="en">
+    <li class={`finding ${tone}`}>
       <Icon name={icon} />
       <div>
-        <p>{finding.what}</p>
-        {more && <p class="small muted">{more}</p>}
+        <p>
+          <Said text={finding.what} />
+        </p>
+        {more.length > 0 && (
+          <p class="small muted">
+            {more.map((text, i) => (
+              <>
+                {i > 0 && " · "}
+                <Said text={text} />
+              </>
+            ))}
+          </p>
+        )}
       </div>
     </li>
   );

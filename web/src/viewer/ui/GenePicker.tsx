@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { Combobox } from "../../components/Combobox";
 import { Icon } from "../../components/Icon";
+import { Said } from "../../components/Said";
 import { t } from "../../i18n";
 import type { Gene, Trust } from "../../types";
 import { geneInfo, searchGenes, type GeneInfo } from "../genes";
@@ -86,7 +87,9 @@ export function GenePicker({ item, gene, about, onGene, onStep }: Props) {
       {about?.trust && (
         <div class="trust" role="status">
           <TrustFlag trust={about.trust} />
-          {about.reason && <p>{about.reason}</p>}
+          {about.reason && <p>
+              <Said text={about.reason} />
+            </p>}
         </div>
       )}
     </div>

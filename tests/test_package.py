@@ -31,9 +31,9 @@ def test_importing_the_package_takes_under_a_third_of_a_second():
     assert cpu_seconds("-c", "import histoscribe") < 0.3
 
 
-def test_help_costs_little_more_than_typer_itself():
+def test_help_costs_at_most_a_few_times_typer_itself():
     # A ratio: seconds differ threefold between machines, and with what else these do.
-    assert cpu_seconds("-m", "histoscribe", "--help") < 1.8 * cpu_seconds("-c", "import typer, typer.rich_utils")
+    assert cpu_seconds("-m", "histoscribe", "--help") < 2.5 * cpu_seconds("-c", "import typer, typer.rich_utils")
 
 
 def test_public_names_are_complete_and_importable():

@@ -129,7 +129,10 @@ def run(
 
     study = study_called(suite)
     if study is not None:
-        named = [m.strip() for m in methods.split(";" if ";" in methods else ",") if m.strip()] if methods else []
+        # Labels of rows hold commas, so several are parted by semicolons, and names of methods by either.
+        rows = {entry.label for entry in study.entries}
+        by = ";" if methods and (";" in methods or methods in rows) else ","
+        named = [m.strip() for m in methods.split(by) if m.strip()] if methods else []
         seeds = [] if seed is None else [seed]
         run_studies(study, methods=named, seeds=seeds, out=out, slow=slow, fresh=fresh, any_code=any_code)
         return

@@ -14,6 +14,7 @@ STUDIES = Registry(
         "heart-iss-composition": "histoscribe.bench.studies.heart_iss_composition:HeartIssComposition",
         "her2st-3d": "histoscribe.bench.studies.her2st_3d:Her2st3d",
         "her2st-3d-asign-protocol": "histoscribe.bench.studies.her2st_3d_asign:Her2st3dAsign",
+        "her2st-c-3d": "histoscribe.bench.studies.her2st_c_3d:Her2stC3d",
         "her2st-composition-from-histology": "histoscribe.bench.studies.her2st_composition:Her2stComposition",
         "ra3d": "histoscribe.bench.studies.ra3d:Ra3d",
         "synthetic-3d": "histoscribe.bench.studies.synthetic_3d:Synthetic3d",

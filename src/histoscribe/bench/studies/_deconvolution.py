@@ -31,6 +31,8 @@ COLUMNS = ("composition_rmse", "composition_pcc_type", "composition_pcc_spot", "
 #: Columns that are no registered metric: what the truth says about intervals and about when to stop.
 HINDSIGHT = {
     "composition_coverage_90": ("higher", "Share of true proportions inside the method's 90 % intervals."),
+    "composition_coverage_90_present": ("higher", "The same among types that are in the observation."),
+    "composition_interval_width": ("lower", "Mean width of these intervals; 1 would hold anything."),
     "end_over_best": (
         "lower",
         "RMSE at the end over the least RMSE on the way, in the stages of the reported model; 1: stopped at the best.",
@@ -121,7 +123,12 @@ def _intervals(found: AnnData, case: KnownMixture) -> dict[str, float]:
     if keys.COMPOSITION_LOWER not in found.obsm:
         return {}
     lower, upper = found.obsm[keys.COMPOSITION_LOWER], found.obsm[keys.COMPOSITION_UPPER]
-    return {"composition_coverage_90": float(((lower <= case.truth) & (case.truth <= upper)).mean())}
+    covered = (lower <= case.truth) & (case.truth <= upper)
+    return {
+        "composition_coverage_90": float(covered.mean()),
+        "composition_coverage_90_present": float(covered[case.truth > 0].mean()),
+        "composition_interval_width": float((upper - lower).mean()),
+    }
 
 
 def _contrast(found: AnnData, case: KnownMixture) -> dict[str, float]:

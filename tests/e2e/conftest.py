@@ -24,7 +24,7 @@ from histoscribe.testing import make_section, write_visium
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "src" / "histoscribe" / "studio" / "static" / "index.html"
@@ -46,6 +46,8 @@ class Studio:
     url: str
     folder: Path
     items: dict[str, str] = field(default_factory=dict)
+    #: Of the server's process; 0 where it is a thread of this one.
+    pid: int = 0
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +86,7 @@ def studio(study, tmp_path_factory) -> Iterator[Studio]:
     with log.open("w") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=dict(os.environ))
         try:
-            yield Studio(_address(process, log), folder)
+            yield Studio(_address(process, log), folder, pid=process.pid)
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -116,26 +118,43 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture
-def open_page(browser, studio) -> Iterator[Callable[..., Page]]:
-    """Open an address of the studio; `refused` is the status, such as "422", that a test provokes on purpose."""
-    contexts, wrong, allowed = [], [], []
+LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 
-    def open_at(path: str, *, lang: str = "en", theme: str = "light", refused: str = "", **options) -> Page:
+
+@pytest.fixture(scope="module")
+def contexts(browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Profiles by language and theme: a page opens in half the time in one that has compiled the scripts."""
+    known: dict[tuple[str, str], BrowserContext] = {}
+
+    def profile(lang: str, theme: str) -> BrowserContext:
+        if (lang, theme) not in known:
+            look = {"locale": LOCALES[lang], "color_scheme": theme, "reduced_motion": "reduce"}
+            known[lang, theme] = browser.new_context(**look, viewport={"width": 1280, "height": 900})
+            known[lang, theme].set_default_timeout(WAIT_MS)
+        return known[lang, theme]
+
+    yield profile
+    for context in known.values():
+        context.close()
+
+
+@pytest.fixture
+def open_page(contexts, studio) -> Iterator[Callable[..., Page]]:
+    """Open an address of the studio; `refused` is the status, such as "422", that a test provokes on purpose."""
+    pages, wrong, allowed = [], [], []
+
+    def open_at(path: str, *, lang: str = "en", theme: str = "light", refused: str = "") -> Page:
         allowed.append(refused)
-        locale = {"en": "en-GB", "zh": "zh-CN"}[lang]
-        options = {"viewport": {"width": 1280, "height": 900}} | options
-        context = browser.new_context(locale=locale, color_scheme=theme, reduced_motion="reduce", **options)
-        context.set_default_timeout(WAIT_MS)
-        contexts.append(context)
-        page = context.new_page()
+        page = contexts(lang, theme).new_page()
+        pages.append(page)
         watch(page, wrong)
         page.goto(studio.url + path)
         return page
 
     yield open_at
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.evaluate("localStorage.clear()")
+        page.close()
     assert unexpected(wrong, allowed) == []
 
 

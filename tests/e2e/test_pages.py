@@ -110,7 +110,8 @@ def test_papers_are_found_filtered_and_restored_from_the_address(open_page, lang
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_a_paper_gives_its_bibtex_and_keeps_reported_apart_from_measured(open_page, lang):
-    page = open_page("/papers/st-net-2020", lang=lang, permissions=["clipboard-read", "clipboard-write"])
+    page = open_page("/papers/st-net-2020", lang=lang)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name={"en": "Copy BibTeX", "zh": "复制 BibTeX"}[lang]).click()
     expect(page.get_by_role("status")).to_have_text({"en": "Copied", "zh": "已复制"}[lang])
     assert page.evaluate("navigator.clipboard.readText()").startswith("@article{st-net-2020")

@@ -28,6 +28,10 @@ __all__ = ["Composed", "Deconvolver", "Mixture"]
 _DOMAINS = "domains"
 #: 90 % of a normal distribution lie within this many standard deviations.
 _Z90 = 1.6449
+_INTERVALS_ARE = (
+    "intervals hold what counts leave open under this reference (90 % where it fits); a type that it lacks, profiles "
+    "that are off, and cells of unequal size are not in them"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +138,9 @@ class Deconvolver(ABC):
         -------
         AnnData, observations x genes used, without X. ``obsm["composition"]`` (n, k) float64 proportions, rows sum to
         1, names in ``uns["histoscribe"]["cell_types"]``; ``obsm["composition_lower"]`` and ``["composition_upper"]``
-        90 % intervals where the method has them; ``obs["composition_informed"]`` False where an observation has no
-        counts of these genes, and its proportions are the mean of the others; ``varm["profiles"]`` (g, k),
+        90 % intervals where the method has them (of what counts leave open under this reference; notes say so);
+        ``obs["composition_informed"]`` False where an observation has no counts of these genes: its proportions are the
+        mean of the others, its intervals 0 to 1; ``varm["profiles"]`` (g, k),
         ``var["gene_factor"]``, ``varm["layer_factors"]`` (g, l) log factors, ``varm["profiles_<layer>"]``;
         ``uns["histoscribe"]``: method, parameters, facts of the fit, separation of the types, notes.
         """
@@ -226,8 +231,12 @@ def _assemble(
             msg = "cell_size='reference' needs single cells, but the reference is a table of profiles. Give 'equal'."
             raise DataError(msg)
         weight = 1 / reference.cell_totals
+        whole = (p @ weight)[:, None] / p.sum(1, keepdims=True)
+        if sd is not None:
+            share = p / p.sum(1, keepdims=True)
+            others = (whole - share * weight) / np.maximum(1 - share, 1e-12)  # their mean weight, in the mix they have
+            sd = sd * weight * others / whole**2
         p = p * weight
-        sd = None if sd is None else sd * weight / p.sum(1, keepdims=True)
     elif cell_size != "equal":
         msg = f"cell_size is {cell_size!r}. Give 'equal' or 'reference'."
         raise DataError(msg)
@@ -238,11 +247,13 @@ def _assemble(
     result.obs[keys.INFORMED] = informed
     result.obsm[keys.COMPOSITION] = _spread(p, informed)
     if sd is not None:
-        # On the scale of the log odds an interval stays between 0 and 1.
-        q = np.clip(p, 1e-9, 1 - 1e-9)
-        odds, half = np.log(q / (1 - q)), np.minimum(_Z90 * sd / (q * (1 - q)), 30.0)
-        for key, value in ((keys.COMPOSITION_LOWER, odds - half), (keys.COMPOSITION_UPPER, odds + half)):
-            result.obsm[key] = _spread(1 / (1 + np.exp(-value)), informed)
+        # On the scale of shares, cut at 0 and 1: most types are absent from most observations, and no interval on the
+        # scale of log odds, however wide, holds a share of 0.
+        for key, value in ((keys.COMPOSITION_LOWER, p - _Z90 * sd), (keys.COMPOSITION_UPPER, p + _Z90 * sd)):
+            # Where there was nothing to see, anything may be.
+            anything = np.full(p.shape[1], float(key == keys.COMPOSITION_UPPER))
+            result.obsm[key] = _spread(np.clip(value, 0.0, 1.0), informed, anything)
+        notes.append(_INTERVALS_ARE)
     result.varm[keys.PROFILES] = reference.profiles.T
     if found.gene_factors is not None:
         result.var[keys.GENE_FACTOR] = found.gene_factors
@@ -263,8 +274,8 @@ def _assemble(
     return result
 
 
-def _spread(values: np.ndarray, informed: np.ndarray) -> np.ndarray:
-    """Put rows where there was something to see, and their mean elsewhere."""
-    full = np.tile(values.mean(0), (len(informed), 1))
+def _spread(values: np.ndarray, informed: np.ndarray, otherwise: Any = None) -> np.ndarray:
+    """Put rows where there was something to see, and their mean, or `otherwise`, elsewhere."""
+    full = np.tile(values.mean(0) if otherwise is None else otherwise, (len(informed), 1))
     full[informed] = values
     return full

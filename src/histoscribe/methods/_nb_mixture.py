@@ -179,12 +179,13 @@ def fit_mixture(
     steps, stopped, variety = 0, "converged", 0.0
     with_factors = gene_factors or state.n_layers > 1 or noise
     # Composition alone says how much it varies. Beside factors its prior may become at most `_TIGHTER` times as
-    # strong: factors must not be rewarded without end for making all observations alike. At last factors are fixed.
+    # strong: factors must not be rewarded without end for making all observations alike. At last factors are fixed,
+    # and the bound lifted; not beside noise, whose share still moves in each observation.
     stages = ("composition", "factors", "strength") if with_factors else ("composition",)
     for stage in stages:
         if stage == "factors":
             state.restart(_TIGHTER * variety)
-        if stage == "strength":
+        if stage == "strength" and not noise:
             state.ceiling = STRENGTHS[1]
         before = state.proportions()
         for step in range(1, max_iter + 1):

@@ -15,6 +15,8 @@ STRENGTHS = (0.2, 5_000.0)
 _FLOOR = 25.0
 #: The noise profile is there for what no type explains: its prior share, worth this many cells.
 _NOISE_SHARE, _NOISE_STRENGTH = 0.02, 3.0
+#: Least, first and largest standard deviation of the noise's log difference from the mean of all types.
+_NOISE_SD = (0.02, 0.5, 2.0)
 
 
 class Problem:
@@ -68,6 +70,7 @@ class State:
         self.n_layers = int(self.layers.max()) + 1
         self.u, self.T, self.log_noise = np.zeros(g), np.zeros((self.n_layers, g)), np.zeros(g)
         self.platform, self.gene_sd, self.unexplained = False, 1.0, 1.0
+        self.noise_sd = _NOISE_SD[1]
         self.restart(STRENGTHS[1])
 
     def restart(self, ceiling: float) -> None:
@@ -187,13 +190,17 @@ class State:
         self.log_v += shift[self.layers][:, None]
 
     def move_noise(self) -> None:
-        """Move the noise profile, which starts as the mean of all types and has a standard deviation of 0.5."""
-        v = np.exp(self.log_v[:, -1:])
-        part = v * self.problem.profiles[-1] * self.factors()
+        """Move the noise profile, which starts as the mean of all types, and its spread around it by the evidence."""
+        precision = 1 / self.noise_sd**2
+        part = np.exp(self.log_v[:, -1:]) * self.problem.profiles[-1] * self.factors()
         mean = self.mean()
-        gradient = (self.problem.score(mean) * part).sum(0) - self.log_noise / 0.25
-        curvature = (part * part / (mean * self.problem.dispersion)).sum(0) + 4.0
+        gradient = (self.problem.score(mean) * part).sum(0) - self.log_noise * precision
+        curvature = (part * part / (mean * self.problem.dispersion)).sum(0) + precision
         self.log_noise = self.log_noise + np.clip(gradient / curvature, -1, 1)
+        # MacKay's update, half way in the logarithm, as for lambda; a fixed spread keeps the fit creeping on.
+        decided = (1 - precision / curvature).sum()
+        target = np.sqrt((self.log_noise**2).sum() / max(decided, 1e-6))
+        self.noise_sd = float(np.clip(np.sqrt(self.noise_sd * target), _NOISE_SD[0], _NOISE_SD[2]))
         profile = self.problem.profiles[:-1].mean(0) * np.exp(self.log_noise)
         self.problem.set_profiles(np.vstack([self.problem.profiles[:-1], profile / profile.sum()]))
 

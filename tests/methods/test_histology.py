@@ -59,6 +59,14 @@ def test_only_types_that_the_features_show_are_trusted(bundle):
     assert bundle.calibration.trusted.tolist() == [True, True, True, False]
 
 
+def test_sections_of_one_donor_vouch_for_no_type(sections):
+    alone = [s.replace(donor="one") for s in sections[:3]]
+    found = calibrate(predictor("histology-composition").fit(alone, seed=1), alone, seed=1)
+    assert found.unit == "section"
+    assert found.trust_mean[0] > 0.3
+    assert not found.trusted.any()
+
+
 def test_what_was_measured_never_reaches_predict(sections, bundle):
     new = sections[-1]
     before = np.asarray(bundle.predictor.predict(new).X)

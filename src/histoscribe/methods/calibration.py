@@ -47,7 +47,7 @@ class Calibration:
         ``(g,)`` half width of the interval, in the target's unit; NaN where `level` is None.
     trust_mean, trust_lower
         ``(g,)`` mean over units of the held-out depth-partial correlation (of cell types: correlation), and its lower
-        confidence bound (-1 where there are fewer than two units).
+        confidence bound (-1 where there are fewer than two units, and for cell types where no donor was held out).
     novelty
         Out-of-distribution score, or None for a method without features.
     """
@@ -128,6 +128,10 @@ def calibrate(predictor: Predictor, sections: Sequence[Section], *, level: float
     reached = stated_level(len(residuals), wanted=level)
     width = np.full(n_genes, np.nan) if reached is None else interval_half_width(residuals, reached)
     mean, lower = _lower_bound(scores, n_genes)
+    if predictor.target_.kind == CompositionTarget.kind and unit != "donor":
+        # Sections of one donor vouch for no other: on HER2+ breast cancer all types passed there, and from donor C to
+        # donor A they lost to the training mean.
+        lower = np.full(n_genes, -1.0)
     return Calibration(unit, len(residuals), reached, width, mean, lower, _novelty(predictor, sections, labels))
 
 

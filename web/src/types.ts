@@ -1,5 +1,6 @@
 /** What the server answers; the contract is `histoscribe.studio`'s OpenAPI document. */
 import type { Both } from "./i18n";
+import type { Pair, Registered } from "./viewer/registered";
 
 export interface Meta {
   version: string;
@@ -60,7 +61,10 @@ export interface ItemDetail extends Item {
   notes: string[];
   /** True while other items are being read: layers and `compare` may grow. */
   opening_others: boolean;
-  sections_of_stack: { id: string; z_um: number }[];
+  /** In order of depth; `pairs` say how well a section was registered to its neighbours. */
+  sections_of_stack: { id: string; z_um: number | null; pairs: Pair[] }[];
+  /** Where a section of a registered stack lies in it. */
+  place: Registered | null;
 }
 
 export type Trust = "good" | "weak" | "none";

@@ -21,6 +21,8 @@ __all__ = [
     "Meta",
     "MetaLimits",
     "ObservationsOut",
+    "PairOut",
+    "PlaceOut",
     "SlideOut",
     "StackSection",
 ]
@@ -125,11 +127,31 @@ class CompositionOut(BaseModel):
     colours: list[str]
 
 
+class PairOut(BaseModel):
+    """How well a section was registered to a neighbour."""
+
+    fixed: str
+    verdict: str
+    reasons: list[str]
+    overlap: float
+
+
+class PlaceOut(BaseModel):
+    """Turn, scale and shift of level-0 px into the stack's frame: x' = a x - b y + x_um, y' = b x + a y + y_um."""
+
+    a: float
+    b: float
+    x_um: float
+    y_um: float
+    off_um: float
+
+
 class StackSection(BaseModel):
-    """A section of a stack, in order."""
+    """A section of a stack, in order of depth; no `pairs` where it is the reference, or nothing was registered."""
 
     id: str
     z_um: float | None
+    pairs: list[PairOut]
 
 
 class ItemDetail(ItemOut):
@@ -143,6 +165,7 @@ class ItemDetail(ItemOut):
     trust: bool
     notes: list[str]
     sections_of_stack: list[StackSection]
+    place: PlaceOut | None
     opening_others: bool
 
 

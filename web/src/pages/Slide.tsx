@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { asApiError, part, useApi } from "../api";
 import { Dialog } from "../components/Dialog";
+import { Said } from "../components/Said";
 import { EmptyState, ErrorState, Loading } from "../components/states";
 import { num, t } from "../i18n";
 import { Link } from "../router";
@@ -11,6 +12,7 @@ import type { ItemDetail } from "../types";
 import { forgetGenes, neighbour } from "../viewer/genes";
 import { saveFigure } from "../viewer/saveFigure";
 import { plansOf } from "../viewer/plans";
+import { carry, together } from "../viewer/registered";
 import type { Tool } from "../viewer/tool";
 import { ExportDialog } from "../viewer/ui/ExportDialog";
 import { GenePicker, useGene } from "../viewer/ui/GenePicker";
@@ -19,6 +21,7 @@ import { OpacityControl, ScalePanel } from "../viewer/ui/ScalePanel";
 import { goTo, SectionStepper, useDetails, useSections } from "../viewer/ui/Sections";
 import { SelectionPanel } from "../viewer/ui/SelectionPanel";
 import { ShowPanel } from "../viewer/ui/ShowPanel";
+import { StackPanel } from "../viewer/ui/StackPanel";
 import { StageView, type StageHandle } from "../viewer/ui/StageView";
 import { KEYS, Toolbar } from "../viewer/ui/Toolbar";
 import { useKeys } from "../viewer/useKeys";
@@ -26,6 +29,7 @@ import { useScene, useSelected } from "../viewer/useScene";
 import { useView } from "../viewer/useView";
 import "../viewer/viewer.css";
 import "../viewer/ui/controls.css";
+import "../viewer/ui/stack.css";
 import "../viewer/ui/scale.css";
 import "../viewer/ui/groups.css";
 import "../viewer/ui/stage.css";
@@ -37,10 +41,14 @@ const AGAIN_MS = 2_000;
 export function Slide({ id }: { id: string }) {
   const { data, error, loading, reload } = useApi<ItemDetail>(`items/${part(id)}`);
   useTitle(data?.name ?? t("slide.title"));
-  useEffect(forgetGenes, [data]);
+  useEffect(() => forgetGenes, []);
   useEffect(() => {
     // A prediction of this slide may still be opening: its layers join when it is there.
-    const timer = data?.opening_others ? setTimeout(reload, AGAIN_MS) : 0;
+    const again = () => {
+      forgetGenes();
+      reload();
+    };
+    const timer = data?.opening_others ? setTimeout(again, AGAIN_MS) : 0;
     return () => clearTimeout(timer);
   }, [data]);
   if (error) {
@@ -51,23 +59,30 @@ export function Slide({ id }: { id: string }) {
       </div>
     );
   }
-  if (!data || (loading && data.id !== id)) {
+  // The stage stays from section to section of a registered stack.
+  const stacked = data?.place && data.sections_of_stack.some((section) => section.id === id);
+  if (!data || (loading && data.id !== id && !stacked)) {
     return <Loading />;
   }
-  return <Viewer key={data.id} item={data} />;
+  return <Viewer key={(data.place && data.stack) ?? data.id} given={data} />;
 }
 
-function Viewer({ item }: { item: ItemDetail }) {
+function Viewer({ given }: { given: ItemDetail }) {
+  const [fanned, setFanned] = useState(false);
+  const sections = useSections(given);
+  const details = useDetails(given, sections, fanned);
+  const item = details.find((one) => one.id === given.id) ?? given;
   const { state, change, noteView } = useView(item);
   const [handle, setHandle] = useState<StageHandle | null>(null);
   const [failed, setFailed] = useState(false);
   const [tool, setTool] = useState<Tool>("pan");
   const [dialog, setDialog] = useState<"export" | "keys" | null>(null);
-  const sections = useSections(item);
-  const details = useDetails(sections, state.mode === "sections");
+  useEffect(() => setFanned(state.mode === "sections"), [state.mode]);
   const plans = useMemo(() => plansOf(item, state, details), [item, state.by, state.mode, state.layers, state.swipe, details]);
-  const { painted, error, retry } = useScene(handle, plans, state);
-  const selected = useSelected(handle, item, state, painted);
+  const references = useMemo(() => (item.place && details.length ? details : [item]), [item, details]);
+  const { painted, error, retry } = useScene(handle, plans, state, references);
+  const others = useMemo(() => plans.map((plan) => plan.item).filter((one) => one.id !== item.id && together(one, item)), [plans, item]);
+  const selected = useSelected(handle, item, others, state, painted);
   const about = useGene(item.id, state.gene);
   const layer = state.by.kind === "gene" ? (plans[0]?.layer ?? null) : (state.layers[0] ?? null);
 
@@ -87,19 +102,26 @@ function Viewer({ item }: { item: ItemDetail }) {
   }, [item]);
   useEffect(() => {
     if (handle) {
-      handle.outline.onDone = (polygon) => {
-        change({ selection: { polygon } });
+      handle.outline.onDone = (polygon, panel) => {
+        const drawn = plans.find((plan) => plan.panel === panel)?.item ?? item;
+        change({ selection: { polygon: polygon.map((point) => carry(point, drawn, item)) } });
         setTool("pan");
         // Its marker genes appear among the controls, which may be scrolled elsewhere.
         requestAnimationFrame(() => document.getElementById("selection")?.scrollIntoView({ block: "start" }));
       };
     }
-  }, [handle]);
+  }, [handle, plans, item]);
+  useEffect(() => {
+    if (handle && state.view) {
+      handle.stage.show(state.view, item);
+    }
+  }, [handle, item.id]);
+  const go = (id: string) => goTo(item, id, state, details, handle?.stage.viewOf(item) ?? null);
   const section = (by: number) => {
     const at = sections.findIndex((one) => one.id === item.id);
     const next = sections[(at + by + sections.length) % sections.length];
     if (next && next.id !== item.id) {
-      goTo(item, next.id, state);
+      go(next.id);
     }
   };
   useKeys(handle, item, state, tool, { step, section, tool: setTool, change, show: setDialog });
@@ -110,7 +132,7 @@ function Viewer({ item }: { item: ItemDetail }) {
     <div class="viewer">
       <aside class="controls" aria-label={t("slide.controls")}>
         <Head item={item} />
-        <SectionStepper item={item} sections={sections} state={state} />
+        {item.place ? <StackPanel item={item} sections={sections} onGo={go} /> : <SectionStepper item={item} sections={sections} onGo={go} />}
         {item.layers.length > 0 && <GenePicker item={item.id} gene={state.gene} about={about} onGene={setGene} onStep={step} />}
         {item.observations ? (
           <ShowPanel item={item} state={state} sections={sections.length} onChange={change} />
@@ -150,11 +172,13 @@ function Viewer({ item }: { item: ItemDetail }) {
           </Part>
         )}
         {item.notes.length > 0 && (
-          <details class="notes">
+          <details class="notes" open={item.slide === null}>
             <summary>{t("slide.notes")}</summary>
             <ul>
               {item.notes.map((note) => (
-                <li key={note}>{note}</li>
+                <li key={note}>
+                  <Said text={note} />
+                </li>
               ))}
             </ul>
           </details>

@@ -5,7 +5,7 @@ import { colourAt, type MapName } from "./colourmaps";
 import type { Look } from "./layer";
 import { visible } from "./layer";
 import type { Scale } from "./looks";
-import { toStage, type Frame } from "./plane";
+import { degrees, toStage, type Frame } from "./plane";
 import { scaleBar } from "./scalebar";
 import type { Placement } from "./spatial";
 import { tissueOf } from "./tissue";
@@ -121,6 +121,7 @@ function shapes(part: FigurePart): string {
   const { size_px: size, shape } = item.observations;
   const { box } = frame;
   const half = (size * frame.scale) / 2;
+  const turn = degrees(frame.turn);
   const out: string[] = [`<g fill-opacity="${look.opacity}">`];
   const runs = placement.runs(visible(frame, size));
   for (let r = 0; r < runs.length; r++) {
@@ -135,7 +136,7 @@ function shapes(part: FigurePart): string {
       const fill = colourOf(look, value);
       out.push(
         shape === "square"
-          ? `<rect x="${f(cx - box.x - half)}" y="${f(cy - box.y - half)}" width="${f(2 * half)}" height="${f(2 * half)}" fill="${fill}"/>`
+          ? `<rect x="${f(cx - box.x - half)}" y="${f(cy - box.y - half)}" width="${f(2 * half)}" height="${f(2 * half)}" fill="${fill}"${turn ? ` transform="rotate(${f(turn)} ${f(cx - box.x)} ${f(cy - box.y)})"` : ""}/>`
           : `<circle cx="${f(cx - box.x)}" cy="${f(cy - box.y)}" r="${f(half)}" fill="${fill}"/>`,
       );
     }

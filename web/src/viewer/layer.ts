@@ -8,7 +8,7 @@
  */
 
 import { byteTexture, compile, compiled, floatTexture, inSoftware, linked, type Program } from "./gl";
-import type { Box, Frame } from "./plane";
+import { cornersOf, toStage, type Box, type Frame } from "./plane";
 import { Raster, type RasterLevel } from "./raster";
 import * as glsl from "./shaders";
 import type { Placement, Rect, Runs } from "./spatial";
@@ -219,11 +219,16 @@ export class ObservationLayer {
     }
     const diameter = set.marks.diameter * frame.scale * ratio;
     const pies = look.pies && set.shares && diameter >= PIE_FROM ? set.shares : null;
-    const quads = diameter + 2 > this.largestPoint;
+    const [cos, sin] = frame.turn;
+    // A turned square reaches farther.
+    const side = diameter * (set.marks.square ? Math.abs(cos) + Math.abs(sin) : 1) + 2;
+    const quads = side > this.largestPoint;
     const program = this.shapes(quads, pies !== null);
-    this.place(program, set, frame, ratio, quads ? 0 : Math.ceil(diameter / 2 + 2));
+    this.place(program, set, frame, ratio, quads ? 0 : Math.ceil(side / 2 + 1));
     this.dress(program, set, look);
     this.gl.uniform1f(program.uniforms.u_diameter ?? null, diameter);
+    this.gl.uniform1f(program.uniforms.u_side ?? null, side);
+    this.gl.uniform2f(program.uniforms.u_turn ?? null, cos, sin);
     this.gl.uniform1i(program.uniforms.u_square ?? null, set.marks.square ? 1 : 0);
     if (pies) {
       this.gl.uniform1i(program.uniforms.u_parts ?? null, pies.parts);
@@ -285,11 +290,12 @@ export class ObservationLayer {
     const [width, height] = [view.width + 2 * margin, view.height + 2 * margin];
     gl.viewport(view.left - margin, view.bottom - margin, width, height);
     gl.scissor(clip.left, clip.bottom, clip.width, clip.height);
-    const { origin } = set.marks.placement;
-    const x = (frame.offset[0] + frame.scale * origin[0]) * ratio - view.left + margin;
-    const y = (frame.offset[1] + frame.scale * origin[1]) * ratio - view.top + margin;
-    const scale = frame.scale * ratio;
-    gl.uniform4f(uniforms.u_matrix ?? null, (2 * scale) / width, 0, 0, (-2 * scale) / height);
+    const at = toStage(frame, set.marks.placement.origin);
+    const x = at[0] * ratio - view.left + margin;
+    const y = at[1] * ratio - view.top + margin;
+    const [cos, sin] = frame.turn;
+    const [right, up] = [(2 * frame.scale * ratio) / width, (-2 * frame.scale * ratio) / height];
+    gl.uniform4f(uniforms.u_matrix ?? null, right * cos, up * sin, -right * sin, up * cos);
     gl.uniform2f(uniforms.u_offset ?? null, (2 * x) / width - 1, 1 - (2 * y) / height);
     gl.uniform2f(uniforms.u_pixel ?? null, 2 / width, 2 / height);
   }
@@ -380,11 +386,7 @@ export class ObservationLayer {
 
 /** The part of the plane that a frame shows, in level-0 px, with room for marks whose centres lie just outside. */
 export function visible(frame: Frame, room: number): Rect {
-  const { clip, scale, offset } = frame;
-  return {
-    x0: (clip.x - offset[0]) / scale - room,
-    y0: (clip.y - offset[1]) / scale - room,
-    x1: (clip.x + clip.width - offset[0]) / scale + room,
-    y1: (clip.y + clip.height - offset[1]) / scale + room,
-  };
+  const corners = cornersOf(frame, frame.clip);
+  const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
+  return { x0: Math.min(...xs) - room, y0: Math.min(...ys) - room, x1: Math.max(...xs) + room, y1: Math.max(...ys) + room };
 }

@@ -3,12 +3,15 @@
 import OpenSeadragon from "openseadragon";
 import type { ItemDetail } from "../types";
 import { tileSource } from "./levels";
+import { degrees } from "./plane";
+import { turnOf } from "./registered";
 
 /** Open an item's slide in an element. */
 export function openViewer(element: HTMLElement, item: ItemDetail): OpenSeadragon.Viewer {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const viewer = OpenSeadragon({
     element,
+    degrees: degrees(turnOf(item)),
     tileSources: [tileSource(item, item.slide)],
     // Its 2D drawer is the fastest without a GPU, and leaves WebGL contexts (few per page) to the observations.
     drawer: "canvas",

@@ -7,6 +7,7 @@ import type { Look } from "./layer";
 import { categoryLook, codeValues, dominant, paletteOf, scaleOf, valueLook, type Vectors } from "./looks";
 import { Placement } from "./spatial";
 import type { Scene, Stage } from "./stage";
+import { Values } from "./values";
 import type { ViewState } from "./view";
 
 /** One drawing to make: an item and, where genes are shown, the layer; `from` and `to` are shares of the panel's width. */
@@ -22,7 +23,7 @@ export interface Plan {
 export interface Painted {
   gene: string | null;
   vectors: ReadonlyMap<string, Vectors>;
-  /** Values of the item whose page this is: where ranges are shared, they are its. */
+  /** Values that decide shared ranges: of the item whose page this is, or of all sections of its stack. */
   reference: Vectors;
   /** Codes by item and category key. */
   codes: ReadonlyMap<string, Uint16Array>;
@@ -39,27 +40,39 @@ export class Painter {
   /** Which values each channel of an item holds on the GPU. */
   private readonly held = new Map<string, string>();
   private stop = new AbortController();
+  /** Values of a stack's sections in one, by the sections' own values. */
+  private readonly pooled = new WeakMap<Values, { of: readonly Values[]; values: Values }>();
 
-  constructor(
-    private readonly stage: Stage,
-    private readonly owner: string,
-  ) {}
+  constructor(private readonly stage: Stage) {}
 
-  /** Fetch what is missing, then swap everything at once: no panel shows one gene under another's legend. */
-  async fill(plans: readonly Plan[], state: ViewState): Promise<Painted | null> {
+  /**
+   * Fetch what is missing, then swap everything at once: no panel shows one gene under another's legend.
+   *
+   * Shared ranges are those of all values of `references`.
+   */
+  async fill(plans: readonly Plan[], state: ViewState, references: readonly ItemDetail[]): Promise<Painted | null> {
     this.stop.abort();
     this.stop = new AbortController();
     const { signal } = this.stop;
     const withMarks = plans.filter((plan) => plan.item.observations !== null);
     const vectors = new Map<string, Vectors>();
+    const layers = [...new Set(withMarks.flatMap(({ layer }) => layer ?? []))];
+    const others = references.filter((item) => !withMarks.some((plan) => plan.item.id === item.id));
     await Promise.all([
       ...[...new Set(withMarks.map((plan) => plan.item))].map((item) => this.place(item)),
       ...withMarks.map((plan) => this.fetch(plan, state, vectors, signal)),
+      ...others.flatMap((item) => layers.map((layer) => this.fetch({ item, layer }, state, vectors, signal))),
     ]);
     if (signal.aborted) {
       return null;
     }
-    const reference = vectors.get(this.owner) ?? {};
+    const reference: Vectors = {};
+    for (const layer of layers) {
+      const values = this.pool(references.flatMap(({ id }) => vectors.get(id)?.[layer] ?? []));
+      if (values) {
+        reference[layer] = values;
+      }
+    }
     this.stage.setScenes(withMarks.flatMap((plan) => this.scene(plan, state, { vectors, reference })));
     return {
       gene: state.gene,
@@ -69,6 +82,25 @@ export class Painter {
       compositions: this.compositions,
       placements: this.known,
     };
+  }
+
+  private pool(values: readonly Values[]): Values | undefined {
+    const [first, second] = values;
+    if (!first || !second) {
+      return first;
+    }
+    let known = this.pooled.get(first);
+    if (known?.of.length !== values.length || known.of.some((one, i) => one !== values[i])) {
+      const data = new Float32Array(values.reduce((n, one) => n + one.data.length, 0));
+      let at = 0;
+      for (const one of values) {
+        data.set(one.data, at);
+        at += one.data.length;
+      }
+      known = { of: values, values: new Values(data, first.unit) };
+      this.pooled.set(first, known);
+    }
+    return known.values;
   }
 
   abort(): void {
@@ -91,7 +123,7 @@ export class Painter {
     return promise;
   }
 
-  private async fetch(plan: Plan, state: ViewState, into: Map<string, Vectors>, signal: AbortSignal): Promise<void> {
+  private async fetch(plan: Pick<Plan, "item" | "layer">, state: ViewState, into: Map<string, Vectors>, signal: AbortSignal): Promise<void> {
     const { item, layer } = plan;
     const { by, gene } = state;
     if (by.kind === "category") {

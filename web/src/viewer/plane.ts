@@ -18,22 +18,41 @@ export interface View {
   scale: number;
 }
 
-/** Where a panel lies and how the slide is mapped into it: css = offset + scale * level-0 px. */
+/** Where a panel lies and how the slide is mapped into it: css = offset + scale * turned level-0 px. */
 export interface Frame {
   box: Box;
   clip: Box;
   scale: number;
   offset: readonly [number, number];
+  /** Cosine and sine of the turn from right to down: sections of a registered stack lie as the stack does. */
+  turn: Point;
+}
+
+/** Turn a point about the origin. */
+export function turned([x, y]: Point, [cos, sin]: Point): Point {
+  return [cos * x - sin * y, sin * x + cos * y];
 }
 
 /** Bring a point of the stage (CSS px) onto the slide. */
 export function toSlide(frame: Frame, x: number, y: number): Point {
-  return [(x - frame.offset[0]) / frame.scale, (y - frame.offset[1]) / frame.scale];
+  const { scale, offset, turn } = frame;
+  return turned([(x - offset[0]) / scale, (y - offset[1]) / scale], [turn[0], -turn[1]]);
 }
 
 /** Bring a point of the slide onto the stage (CSS px). */
-export function toStage(frame: Frame, [x, y]: Point): [number, number] {
-  return [frame.offset[0] + frame.scale * x, frame.offset[1] + frame.scale * y];
+export function toStage({ scale, offset, turn }: Frame, at: Point): [number, number] {
+  const [x, y] = turned(at, turn);
+  return [offset[0] + scale * x, offset[1] + scale * y];
+}
+
+/** Corners of a box of the stage on the slide, level-0 px, clockwise on the stage. */
+export function cornersOf(frame: Frame, { x, y, width, height }: Box): Point[] {
+  return [toSlide(frame, x, y), toSlide(frame, x + width, y), toSlide(frame, x + width, y + height), toSlide(frame, x, y + height)];
+}
+
+/** The turn in degrees, as SVG and OpenSeadragon count it. */
+export function degrees([cos, sin]: Point): number {
+  return (Math.atan2(sin, cos) * 180) / Math.PI;
 }
 
 export function holds(box: Box, x: number, y: number): boolean {

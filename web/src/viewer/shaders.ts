@@ -43,6 +43,7 @@ layout(location = 0) in vec2 a_xy;
 layout(location = 1) in float a_value;
 layout(location = 2) in float a_chosen;
 uniform float u_diameter;   // device px
+uniform float u_side;       // of the square around a mark and its soft edge, device px
 flat out vec4 v_colour;
 flat out int v_id;
 flat out float v_ring;
@@ -61,7 +62,7 @@ void mark(int id) {
 export const POINT_VERTEX = `${COMMON}${MARK}
 void main() {
   mark(gl_VertexID);
-  gl_PointSize = u_diameter <= 2.0 ? max(u_diameter, 1.0) : u_diameter + 2.0;
+  gl_PointSize = u_diameter <= 2.0 ? max(u_diameter, 1.0) : u_side;
 }`;
 
 /** For marks that are larger than the largest point of the driver. */
@@ -72,7 +73,7 @@ out vec2 v_corner;
 void main() {
   mark(u_first + gl_InstanceID);
   v_corner = vec2(float(gl_VertexID & 1), float(gl_VertexID >> 1)) - 0.5;
-  gl_Position.xy += v_corner * vec2(1.0, -1.0) * (u_diameter + 2.0) * u_pixel;
+  gl_Position.xy += v_corner * vec2(1.0, -1.0) * u_side * u_pixel;
 }`;
 
 const WEDGES = `
@@ -103,6 +104,8 @@ function markFragment(corner: string, pies: boolean): string {
   return `${COMMON}
 uniform int u_square;
 uniform float u_diameter;
+uniform float u_side;
+uniform vec2 u_turn;        // cosine and sine of the slide's turn
 flat in vec4 v_colour;
 flat in int v_id;
 flat in float v_ring;
@@ -114,9 +117,10 @@ void main() {
     o_colour = vec4(v_colour.rgb * v_colour.a, v_colour.a);
     return;
   }
-  vec2 p = ${corner} * (u_diameter + 2.0);              // device px from the centre
+  vec2 p = ${corner} * u_side;                          // device px from the centre
   float radius = u_diameter * 0.5;
-  float reach = u_square == 1 ? max(abs(p.x), abs(p.y)) : length(p);
+  vec2 q = abs(vec2(u_turn.x * p.x + u_turn.y * p.y, u_turn.x * p.y - u_turn.y * p.x));
+  float reach = u_square == 1 ? max(q.x, q.y) : length(p);
   float alpha = v_colour.a * clamp(radius + 0.5 - reach, 0.0, 1.0);  // antialiasing, centred on the true edge
   vec3 rgb = inner(p);
   // A thin darker rim keeps a pale mark legible on pale tissue; a selected one has a strong rim.

@@ -9,7 +9,8 @@ import OpenSeadragon from "openseadragon";
 import type { ItemDetail } from "../types";
 import { ObservationLayer, type Look, type Marks } from "./layer";
 import { openViewer } from "./opened";
-import { holds, type Box, type Frame, type Point, type View } from "./plane";
+import { holds, turned, type Box, type Frame, type Point, type View } from "./plane";
+import { carryView, homeView, together, turnOf } from "./registered";
 
 /** One drawing over one panel; `from` and `to` are shares of the panel's width, for the swipe divider. */
 export interface Scene {
@@ -30,8 +31,6 @@ interface Panel {
   box: Box | null;
 }
 
-/** Room around the observations in the first view, share of their extent. */
-const HOME_ROOM = 0.06;
 /** How long after the last movement a view is drawn with all the care there is, ms. */
 const SETTLE_MS = 140;
 
@@ -46,7 +45,7 @@ export class Stage {
   private lastMove = 0;
   private settle = 0;
   private pending = 0;
-  private pendingView: View | null = null;
+  private pendingView: [View, ItemDetail] | null = null;
   /** Until the reader moves, a new layout of panels shows the whole slide again. */
   private untouched = true;
   private readonly watcher: ResizeObserver;
@@ -97,9 +96,9 @@ export class Stage {
     viewer.addHandler("open", () => {
       const frame = this.frame(this.leader);
       if (this.pendingView) {
-        this.show(this.pendingView);
+        this.show(...this.pendingView);
       } else if (key !== this.leader && frame) {
-        this.follow(frame, this.panels.get(this.leader) as Panel, panel);
+        this.follow(this.panels.get(this.leader) as Panel, panel);
       }
       this.redraw();
     });
@@ -169,12 +168,11 @@ export class Stage {
     const box = this.boxOf(panel);
     const { viewport } = panel.viewer;
     const centre = viewport.getCenter(true);
-    const scale = (box.width * viewport.getZoom(true)) / panel.item.width_px;
-    const offset = [
-      box.x + box.width / 2 - centre.x * panel.item.width_px * scale,
-      box.y + box.height / 2 - centre.y * panel.item.width_px * scale,
-    ] as const;
-    return { box, clip: box, scale, offset };
+    const width = panel.item.width_px;
+    const scale = (box.width * viewport.getZoom(true)) / width;
+    const turn = turnOf(panel.item);
+    const [x, y] = turned([centre.x * width * scale, centre.y * width * scale], turn);
+    return { box, clip: box, scale, offset: [box.x + box.width / 2 - x, box.y + box.height / 2 - y], turn };
   }
 
   /** Key of the panel under a point of the stage. */
@@ -188,29 +186,33 @@ export class Stage {
   }
 
   view(): View | null {
-    const frame = this.frame(this.leader);
-    if (!frame) {
+    const panel = this.panels.get(this.leader);
+    if (!panel?.viewer.isOpen()) {
       return null;
     }
-    const { box, scale, offset } = frame;
-    return { x: (box.x + box.width / 2 - offset[0]) / scale, y: (box.y + box.height / 2 - offset[1]) / scale, scale };
+    const { viewport } = panel.viewer;
+    const centre = viewport.getCenter(true);
+    const width = panel.item.width_px;
+    return { x: centre.x * width, y: centre.y * width, scale: (this.boxOf(panel).width * viewport.getZoom(true)) / width };
   }
 
-  /** Show a view, in all linked panels. */
-  show(view: View, animate = false): void {
+  /** What is shown of an item: its panel need not lead, and need not be there. */
+  viewOf(item: ItemDetail): View | null {
+    const leader = this.panels.get(this.leader)?.item;
+    const view = this.view();
+    return view && leader && together(leader, item) ? carryView(view, leader, item, this.middle) : null;
+  }
+
+  /** Show a view of an item, in all linked panels. */
+  show(view: View, item: ItemDetail): void {
     const panel = this.panels.get(this.leader);
     this.touch();
-    if (!panel?.viewer.isOpen()) {
-      this.pendingView = view;
-      return;
+    this.pendingView = panel?.viewer.isOpen() ? null : [view, item];
+    if (panel?.viewer.isOpen()) {
+      this.aim(panel, carryView(view, item, panel.item, this.middle), true);
+      panel.viewer.viewport.applyConstraints(true);
+      this.redraw();
     }
-    this.pendingView = null;
-    const { viewport } = panel.viewer;
-    const width = panel.item.width_px;
-    viewport.zoomTo((view.scale * width) / this.boxOf(panel).width, undefined, !animate);
-    viewport.panTo(new OpenSeadragon.Point(view.x / width, view.y / width), !animate);
-    viewport.applyConstraints(!animate);
-    this.redraw();
   }
 
   /** Show where the observations are; a slide without any is shown whole. */
@@ -220,17 +222,29 @@ export class Stage {
     if (!panel?.viewer.isOpen()) {
       return;
     }
-    const { viewer, item } = panel;
-    const placement = this.layer?.placement(item.id);
-    if (!placement?.n) {
-      viewer.viewport.goHome(immediately);
-      return;
+    const view = this.whole(panel);
+    if (view) {
+      this.aim(panel, view, immediately);
+    } else {
+      panel.viewer.viewport.goHome(immediately);
     }
-    const { x0, y0, x1, y1 } = placement.extent;
-    const room = HOME_ROOM * Math.max(x1 - x0, y1 - y0) + (item.observations?.size_px ?? 0);
-    const unit = 1 / item.width_px;
-    const [width, height] = [(x1 - x0 + 2 * room) * unit, (y1 - y0 + 2 * room) * unit];
-    viewer.viewport.fitBounds(new OpenSeadragon.Rect((x0 - room) * unit, (y0 - room) * unit, width, height), immediately);
+  }
+
+  /** The view of a panel that shows its observations, and those of its stack in other panels; null without any. */
+  private whole(panel: Panel): View | null {
+    const shown = [...this.panels.values()].flatMap((other) => {
+      const placement = together(panel.item, other.item) ? this.layer?.placement(other.item.id) : null;
+      return placement?.n ? [{ item: other.item, extent: placement.extent }] : [];
+    });
+    return homeView(panel.item, shown, this.boxOf(panel));
+  }
+
+  /** Bring a panel to a view. */
+  private aim(panel: Panel, view: View, immediately: boolean): void {
+    const { viewport } = panel.viewer;
+    const width = panel.item.width_px;
+    viewport.zoomTo((view.scale * width) / this.boxOf(panel).width, undefined, immediately);
+    viewport.panTo(new OpenSeadragon.Point(view.x / width, view.y / width), immediately);
   }
 
   private touch(): void {
@@ -315,32 +329,23 @@ export class Stage {
     if (this.linked) {
       for (const [other, follower] of this.panels) {
         if (other !== key && follower.viewer.isOpen()) {
-          this.follow(frame, panel, follower);
+          this.follow(panel, follower);
         }
       }
     }
     this.onView(key, frame);
   }
 
-  /** Give a follower the leader's centre and scale; between items both are carried over in micrometres. */
-  private follow(frame: Frame, leader: Panel, follower: Panel): void {
-    const ratio = (follower.item.mpp ?? 1) / (leader.item.mpp ?? 1) || 1;
-    const same = leader.item.id === follower.item.id || leader.item.stack !== null;
-    const x = (frame.box.x + frame.box.width / 2 - frame.offset[0]) / frame.scale;
-    const y = (frame.box.y + frame.box.height / 2 - frame.offset[1]) / frame.scale;
-    // Sections of one stack share a frame; others are laid middle on middle.
-    const [from, onto] = same ? [[0, 0], [0, 0]] as const : [this.middle(leader), this.middle(follower)];
-    const [fx, fy] = [onto[0] + (x - from[0]) / ratio, onto[1] + (y - from[1]) / ratio];
-    const { viewport } = follower.viewer;
-    const width = follower.item.width_px;
-    viewport.zoomTo((frame.scale * ratio * width) / this.boxOf(follower).width, undefined, true);
-    viewport.panTo(new OpenSeadragon.Point(fx / width, fy / width), true);
+  /** Give a follower the leader's view: the same place of a stack, or middle on middle. */
+  private follow(leader: Panel, follower: Panel): void {
+    const view = this.view();
+    if (view) {
+      this.aim(follower, carryView(view, leader.item, follower.item, this.middle), true);
+    }
   }
 
-  /** Middle of an item's observations, level-0 px; of its slide where it has none. */
-  private middle({ item }: Panel): Point {
-    return this.layer?.placement(item.id)?.origin ?? [item.width_px / 2, item.height_px / 2];
-  }
+  /** Middle of an item's observations, or of its slide: all that two items without a common place share. */
+  private readonly middle = (item: ItemDetail): Point => this.layer?.placement(item.id)?.origin ?? [item.width_px / 2, item.height_px / 2];
 
   private paint(key: string): void {
     const frame = this.frame(key);

@@ -2,7 +2,8 @@
 
 import type { ItemDetail } from "../types";
 import { steps, tileUrl, type Step } from "./levels";
-import type { Frame } from "./plane";
+import { visible } from "./layer";
+import { toStage, type Frame } from "./plane";
 
 /** A figure never asks for more tiles than this; a coarser level serves instead. */
 const MOST_TILES = 96;
@@ -13,7 +14,7 @@ export async function tissueOf(item: ItemDetail, frame: Frame, ratio: number): P
   if (!slide) {
     return null;
   }
-  const { box, scale, offset } = frame;
+  const { box, scale, turn } = frame;
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(box.width * ratio);
   canvas.height = Math.round(box.height * ratio);
@@ -21,9 +22,11 @@ export async function tissueOf(item: ItemDetail, frame: Frame, ratio: number): P
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = "high";
-  const left = (box.x - offset[0]) / scale;
-  const top = (box.y - offset[1]) / scale;
-  const [right, bottom] = [left + box.width / scale, top + box.height / scale];
+  const { x0: left, y0: top, x1: right, y1: bottom } = visible({ ...frame, clip: box }, 0);
+  // From level-0 px of the slide, about its corner, to px of the canvas.
+  const [x0, y0] = toStage(frame, [left, top]);
+  const [cos, sin] = [turn[0] * ratio, turn[1] * ratio];
+  context.setTransform(cos, sin, -sin, cos, (x0 - box.x) * ratio, (y0 - box.y) * ratio);
   const tilesOf = (step: Step) => ({
     columns: span(left, right, step.tileWidth * step.downsample, Math.ceil(step.width / step.tileWidth)),
     rows: span(top, bottom, step.tileHeight * step.downsample, Math.ceil(step.height / step.tileHeight)),
@@ -36,15 +39,15 @@ export async function tissueOf(item: ItemDetail, frame: Frame, ratio: number): P
     tiles = tilesOf(pyramid[--at] as Step);
   }
   const step = pyramid[at] as Step;
-  const to = step.downsample * scale * ratio;
+  const to = step.downsample * scale;
   const paint = async (x: number, y: number) => {
     const image = await load(tileUrl(item, step, x, y));
     const w = Math.min(step.tileWidth, step.width - x * step.tileWidth);
     const h = Math.min(step.tileHeight, step.height - y * step.tileHeight);
-    const toX = (x * step.tileWidth * step.downsample - left) * scale * ratio;
-    const toY = (y * step.tileHeight * step.downsample - top) * scale * ratio;
+    const toX = (x * step.tileWidth * step.downsample - left) * scale;
+    const toY = (y * step.tileHeight * step.downsample - top) * scale;
     // Half a pixel more than exact, or neighbouring tiles show a seam.
-    context.drawImage(image, 0, 0, w, h, toX, toY, w * to + 0.5, h * to + 0.5);
+    context.drawImage(image, 0, 0, w, h, toX, toY, w * to + 0.5 / ratio, h * to + 0.5 / ratio);
   };
   await Promise.all(tiles.columns.flatMap((x) => tiles.rows.map((y) => paint(x, y))));
   return canvas;

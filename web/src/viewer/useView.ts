@@ -19,8 +19,16 @@ export interface ViewHandle {
 }
 
 export function useView(item: ItemDetail): ViewHandle {
-  const [state, setState] = useState(() => fit(item, fromQuery(new URLSearchParams(location.search))));
-  const view = useRef<View | null>(state.view);
+  const read = () => fit(item, fromQuery(new URLSearchParams(location.search)));
+  const [held, setHeld] = useState(() => ({ id: item.id, state: read() }));
+  const view = useRef<View | null>(held.state.view);
+  // Another section of the stack under the same stage: its address says what is shown of it.
+  let { state } = held;
+  if (held.id !== item.id) {
+    state = read();
+    view.current = state.view;
+    setHeld({ id: item.id, state });
+  }
   const timer = useRef(0);
   const latest = useRef(state);
   latest.current = state;
@@ -35,12 +43,15 @@ export function useView(item: ItemDetail): ViewHandle {
     view.current = next;
     write();
   }, []);
-  const change = useCallback((part: Partial<ViewState>) => setState((before) => fit(item, { ...before, ...part })), [item]);
+  const change = useCallback(
+    (part: Partial<ViewState>) => setHeld((before) => ({ id: item.id, state: fit(item, { ...before.state, ...part }) })),
+    [item],
+  );
 
   const language = useLang();
   useEffect(write, [state, language]);
   useEffect(() => {
-    const back = () => setState(fit(item, fromQuery(new URLSearchParams(location.search))));
+    const back = () => setHeld({ id: item.id, state: read() });
     addEventListener("popstate", back);
     return () => {
       removeEventListener("popstate", back);

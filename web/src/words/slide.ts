@@ -22,6 +22,26 @@ export const slide = {
   "slide.section_at": { en: "Section {at} of {n}", zh: "第 {at} / {n} 张" },
   "slide.section_choose": { en: "Section", zh: "切片" },
 
+  "slide.stack": { en: "Stack of {n} sections", zh: "{n} 张切片的堆叠" },
+  "slide.depth": { en: "Depth", zh: "深度" },
+  "slide.verdict_ok": { en: "ok", zh: "可用" },
+  "slide.verdict_doubtful": { en: "doubtful", zh: "存疑" },
+  "slide.verdict_failed": { en: "failed", zh: "失败" },
+  "slide.pair": { en: "Registration to {fixed}", zh: "与 {fixed} 的配准" },
+  "slide.pair_ok": { en: "Lies on {fixed}: outlines overlap by {overlap} %.", zh: "与 {fixed} 对齐：轮廓重叠 {overlap}%。" },
+  "slide.pair_doubtful": {
+    en: "Doubtful registration to {fixed}: outlines overlap by {overlap} %.",
+    zh: "与 {fixed} 的配准存疑：轮廓重叠 {overlap}%。",
+  },
+  "slide.pair_failed": {
+    en: "Registration to {fixed} failed: do not compare places. Outlines overlap by {overlap} %.",
+    zh: "与 {fixed} 的配准失败，请勿比较位置。轮廓重叠 {overlap}%。",
+  },
+  "slide.stack_stretched": {
+    en: "The registration also stretches; shown turned and scaled only, up to {um} µm off.",
+    zh: "配准含拉伸；此处仅旋转和缩放，最大偏差 {um} µm。",
+  },
+
   "slide.gene": { en: "Gene", zh: "基因" },
   "slide.gene_placeholder": { en: "Search genes", zh: "搜索基因" },
   "slide.gene_before": { en: "Gene before", zh: "上一基因" },

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from histoscribe.core.errors import HistoScribeError
 from histoscribe.core.files import digest
+from histoscribe.io import parse_spec
 from histoscribe.slide._cache import TileCache
 from histoscribe.studio._error import ErrorParts, StudioError, parts_of
 from histoscribe.studio.items._layers import same_slide, values_alone, values_of_pair
 from histoscribe.studio.items._open import open_prediction, open_section, open_slide_item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from histoscribe.studio.items._find import Kind
     from histoscribe.studio.items._opened import Opened
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Item", "Items"]
 
 State = Literal["waiting", "opening", "ready", "failed"]
-_OPENERS = {"slide": open_slide_item, "section": open_section, "prediction": open_prediction}
 #: JPEG bytes of decoded tiles and thumbnails, of all slides together.
 _CACHE_BYTES = 64_000_000
 
@@ -57,15 +58,27 @@ class Item:
         return self.spec.partition("?")[0].rstrip("/").rpartition("/")[2]
 
     @property
+    def path(self) -> Path:
+        """File or folder."""
+        return Path(parse_spec(self.spec)[1])
+
+    @property
     def name(self) -> str:
         """Name for people: the section's, once it was read."""
         return self.opened.name if self.opened else self.file.split(".")[0]
 
 
 class Items:
-    """All items of a studio; safe in several threads."""
+    """All items of a studio; safe in several threads.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    roots
+        Files and folders below which the slide that a prediction names may be read.
+    """
+
+    def __init__(self, roots: Sequence[Path] = ()) -> None:
+        self._roots = tuple(roots)
         self._items: dict[str, Item] = {}
         self._lock = threading.Lock()
         self._pairs: dict[tuple[str, str], tuple[Values, Values, str] | str] = {}
@@ -112,13 +125,18 @@ class Items:
             if item.opened is None:
                 item.state = "opening"
                 try:
-                    item.opened = _OPENERS[item.kind](item.spec, self.cache)
+                    item.opened = self._read(item)
                 except (HistoScribeError, OSError, ValueError, KeyError) as err:
                     item.state, item.error = "failed", _parts(err, item)
                     raise StudioError(422, item.error.what, where=item.file, todo=item.error.todo) from err
                 item.state, item.error = "ready", None
         item.opened.check()
         return item.opened
+
+    def _read(self, item: Item) -> Opened:
+        if item.kind == "prediction":
+            return open_prediction(item.spec, self.cache, roots=self._roots)
+        return (open_slide_item if item.kind == "slide" else open_section)(item.spec, self.cache)
 
     def partners(self, item: Item) -> list[Item]:
         """Return the other opened items on the same slide."""

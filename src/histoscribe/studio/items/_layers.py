@@ -115,8 +115,8 @@ def _measured(prediction: Opened, section: Opened) -> CountColumns:
     """Return the section's counts in the unit of the prediction."""
     target, own = prediction.target, section.own
     assert target is not None
-    if section.own is None or section.section is None:
-        msg = f"section {section.name!r} has no measured expression to compare with. Give a measured section."
+    if section.section is None or section.target is None:
+        msg = f"section {section.name!r} has no counts to compare with. Give a section with counts."
         raise HistoScribeError(msg)
     panel = section.section.table.var_names.get_indexer(prediction.genes) if target.library == "panel" else None
     if panel is not None and (panel < 0).any():

@@ -14,13 +14,16 @@ from histoscribe.core.target import Target
 from histoscribe.core.units import check_mpp
 from histoscribe.io import parse_spec, read
 from histoscribe.slide import open_slide
+from histoscribe.studio.items._imputed import on_its_section
 from histoscribe.studio.items._opened import Opened, categories_of, composition_of
 from histoscribe.studio.items._watch import Watched
 from histoscribe.studio.pixels._tiles import SlideTiles
-from histoscribe.studio.values._columns import CountColumns, DenseColumns
+from histoscribe.studio.values._columns import CountColumns, DenseColumns, GivenColumns
 from histoscribe.studio.values._trust import trust_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
 
     from histoscribe.core.pixels import PixelSource
@@ -58,13 +61,18 @@ def open_section(spec: str, cache: TileCache) -> Opened:
     reader, path, options = parse_spec(spec)
     section = read(reader, path, **options)
     table = section.table
-    own, genes = None, []
+    own: CountColumns | GivenColumns | None = None
+    genes = [str(g) for g in table.var_names]
     if section.measured:
-        genes = [str(g) for g in table.var_names]
         own = CountColumns(sp.csc_matrix(table.layers[keys.COUNTS]), section.depth, Target())
         # What matching needs of the counts is that they exist.
         table.layers[keys.COUNTS] = sp.csr_matrix(table.shape, dtype=np.int32)
         table.X = None
+    elif genes and table.X is not None:
+        own = GivenColumns(table.X)
+        table.X = None
+    else:
+        genes = []
     spot_px, pitch_px, shape = _sizes(section.xy_um, section.spot_um, section.pitch_um, section.mpp)
     slide = section.slide
     return Opened(
@@ -82,8 +90,8 @@ def open_section(spec: str, cache: TileCache) -> Opened:
         genes=genes,
         means=np.zeros(0) if own is None else own.means(),
         own=own,
-        target=Target(),
-        unit=Target().unit,
+        target=Target() if section.measured else None,
+        unit=Target().unit if section.measured else "values as given",
         subject=section.name,
         categories=categories_of(table),
         composition=composition_of(table),
@@ -93,16 +101,17 @@ def open_section(spec: str, cache: TileCache) -> Opened:
     )
 
 
-def open_prediction(spec: str, cache: TileCache) -> Opened:
-    """Open what `histoscribe predict` wrote, on the slide that it names or that ``?slide=`` gives."""
+def open_prediction(spec: str, cache: TileCache, *, roots: Sequence[Path] = ()) -> Opened:
+    """Open what `histoscribe predict` wrote, on the slide that ``?slide=`` gives or that it names below `roots`."""
     from histoscribe.bench._inputs import load_prediction
     from histoscribe.bench._match import ours, target_of
 
     _, path, options = parse_spec(spec)
-    table = load_prediction(Path(path))
+    table = on_its_section(load_prediction(Path(path)), options)
     about = ours(table)
     mpp = check_mpp(about.get("mpp"), where=f"prediction {Path(path).name}")
-    slide = _slide_of(options.get("slide") or str(about.get("slide", "")), near=Path(path))
+    given, named = options.get("slide"), str(about.get("slide", ""))
+    slide = open_slide(given) if given else _named_slide(named, near=Path(path), roots=roots)
     xy = np.asarray(table.obsm[keys.SPATIAL], dtype=np.float64)
     spot_px, pitch_px, shape = _sizes(xy * mpp, _positive(about, "spot_um"), _positive(about, "step_um"), mpp)
     own, width, unit = DenseColumns(table.X), None, str(about["unit"])
@@ -132,7 +141,7 @@ def open_prediction(spec: str, cache: TileCache) -> Opened:
         trust=trust_of(table),
         categories=categories_of(table),
         composition=composition_of(table),
-        notes=_notes(about, slide),
+        notes=[*_slide_note(named, slide), *_notes(about)],
         watched=_watched(Path(path), slide),
     )
     opened.prediction = _light(table)
@@ -150,12 +159,25 @@ def _tiles(slide: PixelSource, cache: TileCache) -> SlideTiles:
     return SlideTiles(slide, cache)  # type: ignore[arg-type]
 
 
-def _slide_of(text: str, *, near: Path) -> PixelSource | None:
-    """Open the slide that a prediction names: there, or beside the prediction where both were moved."""
+def _named_slide(text: str, *, near: Path, roots: Sequence[Path]) -> PixelSource | None:
+    """Open the slide that a prediction names: there, or beside the prediction where both were moved.
+
+    Only below `roots`: whoever sends a prediction must not choose which files of this machine are shown.
+    """
     if not text:
         return None
-    found = next((p for p in (Path(text), near.parent / Path(text).name) if p.exists()), None)
+    places = (place.resolve() for place in (Path(text), near.parent / Path(text).name))
+    found = next((p for p in places if any(p.is_relative_to(root) for root in roots) and p.exists()), None)
     return None if found is None else open_slide(found)
+
+
+def _slide_note(named: str, slide: PixelSource | None) -> list[str]:
+    if slide is not None:
+        return []
+    if not named:
+        return ["the prediction names no slide; give one: histoscribe studio PREDICTION?slide=SLIDE"]
+    name = Path(named).name
+    return [f"its slide {name} was not given, so it is not read; start with it: histoscribe studio PREDICTION {name}"]
 
 
 def _extent(xy: np.ndarray, slide: PixelSource | None) -> tuple[int, int]:
@@ -182,8 +204,12 @@ def _positive(about: dict[str, Any], key: str) -> float | None:
     return float(value) if value is not None and float(value) > 0 else None
 
 
-def _notes(about: dict[str, Any], slide: PixelSource | None) -> list[str]:
-    notes = [f"{about.get('method', 'unknown method')} on {about.get('encoder', 'no encoder')}"]
+def _notes(about: dict[str, Any]) -> list[str]:
+    method = about.get("method", "unknown method")
+    if "regime" in about:
+        notes = [f"imputed by {method} from {', '.join(map(str, about['labelled']))}; it looked at: {about['regime']}"]
+    else:
+        notes = [f"{method} on {about.get('encoder', 'no encoder')}"]
     notes += [str(about["scale"])] if about.get("scale") else []
     if about.get("synthetic"):
         notes.append("SYNTHETIC: the model was trained on generated sections")
@@ -192,8 +218,6 @@ def _notes(about: dict[str, Any], slide: PixelSource | None) -> list[str]:
     ood, limit = _positive(about, "ood_slide"), _positive(about, "ood_warn_above")
     if ood and limit and ood > limit:
         notes.append(f"{ood:.0f} % of the tiles are unlike the training tiles (5 % is ordinary)")
-    if slide is None:
-        notes.append("the slide that was predicted is not here; give ?slide=<path> to see it")
     return notes
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from histoscribe.core.target import Target
     from histoscribe.studio.items._watch import Watched
     from histoscribe.studio.pixels._tiles import SlideTiles
-    from histoscribe.studio.values._columns import CountColumns, DenseColumns
+    from histoscribe.studio.values._columns import CountColumns, DenseColumns, GivenColumns
     from histoscribe.studio.values._trust import Trust
 
 __all__ = ["Category", "Composition", "Opened", "categories_of", "composition_of", "palette"]
@@ -90,7 +90,7 @@ class Opened:
     pitch_px: float | None = None
     genes: list[str] = field(default_factory=list)
     means: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    own: CountColumns | DenseColumns | None = None
+    own: CountColumns | DenseColumns | GivenColumns | None = None
     width: DenseColumns | None = None
     target: Target | None = None
     unit: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,12 @@ from histoscribe.studio._models import (
     Meta,
     MetaLimits,
     ObservationsOut,
+    PairOut,
+    PlaceOut,
     SlideOut,
     StackSection,
 )
+from histoscribe.studio.items._stacks import place_of
 from histoscribe.studio.routes._common import ERRORS, NamedItem, TheStudio
 
 if TYPE_CHECKING:
@@ -90,6 +94,7 @@ def _detail(studio: Studio, item: Item) -> ItemDetail:
         trust=bool(values.trust),
         notes=[*opened.notes, *notes],
         sections_of_stack=_stack(studio, item),
+        place=_place(studio, item, opened),
         opening_others=any(other.state in {"waiting", "opening"} for other in studio.items),
     )
 
@@ -126,4 +131,21 @@ def _observations(opened: Opened) -> ObservationsOut | None:
 def _stack(studio: Studio, item: Item) -> list[StackSection]:
     if item.stack is None:
         return []
-    return [StackSection(id=other.id, z_um=None) for other in studio.items if other.stack == item.stack]
+    kin = [other for other in studio.items if other.stack == item.stack]
+    layers = {other.id: studio.layer_of(other) for other in kin}
+    kin.sort(key=lambda other: layer.z_um if (layer := layers[other.id]) else 0.0)
+    return [
+        StackSection(
+            id=other.id,
+            z_um=layer.z_um if (layer := layers[other.id]) else None,
+            pairs=[PairOut(**asdict(pair)) for pair in layer.pairs] if layer else [],
+        )
+        for other in kin
+    ]
+
+
+def _place(studio: Studio, item: Item, opened: Opened) -> PlaceOut | None:
+    layer = studio.layer_of(item)
+    if layer is None or opened.mpp is None:
+        return None
+    return PlaceOut(**asdict(place_of(layer.matrix, opened.xy, opened.mpp)))

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     from histoscribe.core.target import Target
 
-__all__ = ["Columns", "CountColumns", "DenseColumns"]
+__all__ = ["Columns", "CountColumns", "DenseColumns", "GivenColumns"]
 
 #: Counts that are in memory a second time while means are computed.
 _BLOCK = 5_000_000
@@ -43,6 +43,21 @@ class DenseColumns:
     def means(self) -> np.ndarray:
         """Return the ``(g,)`` float64 means over observations."""
         return self._values.mean(0, dtype=np.float64)
+
+
+class GivenColumns:
+    """Values as they are, of a matrix that is mostly 0."""
+
+    def __init__(self, matrix: Any) -> None:
+        self._values = sp.csc_matrix(matrix, dtype=np.float32)
+
+    def column(self, j: int) -> np.ndarray:
+        """Return gene `j` as ``(n,)`` float32."""
+        return self._values[:, [j]].toarray()[:, 0]
+
+    def means(self) -> np.ndarray:
+        """Return the ``(g,)`` float64 means over observations."""
+        return np.asarray(self._values.mean(0, dtype=np.float64)).ravel()
 
 
 class CountColumns:

@@ -4,6 +4,7 @@ import { part } from "../../api";
 import { t } from "../../i18n";
 import { useStore, type Store } from "../../store";
 import type { ItemDetail } from "../../types";
+import { cornersOf } from "../plane";
 import type { Stage } from "../stage";
 
 const LONG_CSS = 132;
@@ -17,7 +18,7 @@ export function Navigator({ stage, tick, item }: { stage: Stage; tick: Store<num
     const box = (event.currentTarget as Element).getBoundingClientRect();
     const scale = stage.view()?.scale;
     if (event.buttons & 1 && scale) {
-      stage.show({ x: (event.clientX - box.left) / shrink, y: (event.clientY - box.top) / shrink, scale });
+      stage.show({ x: (event.clientX - box.left) / shrink, y: (event.clientY - box.top) / shrink, scale }, item);
     }
   };
   return (
@@ -36,12 +37,7 @@ export function Navigator({ stage, tick, item }: { stage: Stage; tick: Store<num
       {item.slide && <img src={`/api/items/${part(item.id)}/thumbnail?max_px=512`} alt="" draggable={false} />}
       {frame && (
         <svg viewBox={`0 0 ${width} ${height}`}>
-          <rect
-            x={((frame.box.x - frame.offset[0]) / frame.scale) * shrink}
-            y={((frame.box.y - frame.offset[1]) / frame.scale) * shrink}
-            width={(frame.box.width / frame.scale) * shrink}
-            height={(frame.box.height / frame.scale) * shrink}
-          />
+          <polygon points={cornersOf(frame, frame.box).map(([x, y]) => `${x * shrink},${y * shrink}`).join(" ")} />
         </svg>
       )}
     </div>

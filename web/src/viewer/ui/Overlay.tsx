@@ -1,7 +1,9 @@
 /** What lies over the panels and moves with them: outlines, the hovered mark, the keyboard's cross. */
 
 import { useStore, type Store } from "../../store";
-import { toStage, type Frame, type Point } from "../plane";
+import type { ItemDetail } from "../../types";
+import { degrees, toStage, type Frame, type Point } from "../plane";
+import { carry, together } from "../registered";
 import type { Stage } from "../stage";
 import type { Draft } from "../tool";
 
@@ -19,8 +21,8 @@ interface Props {
   stage: Stage;
   tick: Store<number>;
   /** Panels, with the item that each shows. */
-  panels: readonly { key: string; item: string }[];
-  owner: string;
+  panels: readonly { key: string; item: ItemDetail }[];
+  owner: ItemDetail;
   draft: Draft | null;
   polygon: readonly Point[] | null;
   hover: Hover | null;
@@ -40,14 +42,14 @@ export function Overlay({ stage, tick, panels, owner, draft, polygon, hover, cro
         const { box } = frame;
         return (
           <svg key={key} x={box.x} y={box.y} width={box.width} height={box.height} viewBox={`${box.x} ${box.y} ${box.width} ${box.height}`}>
-            {polygon && item === owner && (
+            {polygon && together(item, owner) && (
               <>
-                <polygon class="outline under" points={path(frame, polygon)} />
-                <polygon class="outline" points={path(frame, polygon)} />
+                <polygon class="outline under" points={path(frame, polygon.map((point) => carry(point, owner, item)))} />
+                <polygon class="outline" points={path(frame, polygon.map((point) => carry(point, owner, item)))} />
               </>
             )}
             {draft?.panel === key && <DraftLine frame={frame} draft={draft} />}
-            {hover?.item === item && <Ring frame={frame} hover={hover} />}
+            {hover?.item === item.id && <Ring frame={frame} hover={hover} />}
             {cross && stage.leading === key && (
               <path
                 class="cross"
@@ -78,10 +80,10 @@ function Ring({ frame, hover }: { frame: Frame; hover: Hover }) {
   const [x, y] = toStage(frame, hover.centre);
   const half = Math.max(4, (hover.size * frame.scale) / 2) + 1.5;
   return hover.square ? (
-    <>
+    <g transform={`rotate(${degrees(frame.turn)} ${x} ${y})`}>
       <rect class="ring under" x={x - half} y={y - half} width={2 * half} height={2 * half} />
       <rect class="ring" x={x - half} y={y - half} width={2 * half} height={2 * half} />
-    </>
+    </g>
   ) : (
     <>
       <circle class="ring under" cx={x} cy={y} r={half} />

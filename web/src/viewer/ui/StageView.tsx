@@ -15,6 +15,7 @@ import { describe, Tooltip } from "./Tooltip";
 import { Navigator } from "./Navigator";
 import { Overlay, type Hover } from "./Overlay";
 import { ScaleBarView } from "./ScaleBarView";
+import { depth, Verdict } from "./StackPanel";
 import { Swipe } from "./Swipe";
 
 /** What the page needs to work the stage from outside. */
@@ -45,6 +46,8 @@ export function StageView({ item, plans, state, painted, tool, polygon, onReady,
   const [draft, setDraft] = useState<Draft | null>(null);
   const [byKeys, setByKeys] = useState(false);
   const panels = panelsOf(plans);
+  const shown = useRef(item);
+  shown.current = item;
   const hover = useHover(handle?.stage ?? null, painted, panels, tool, byKeys ? tick : null);
 
   useLayoutEffect(() => {
@@ -54,15 +57,15 @@ export function StageView({ item, plans, state, painted, tool, polygon, onReady,
     }
     const stage = new Stage(element, surface);
     stage.ready.catch(onFailed);
-    const made: StageHandle = { stage, painter: new Painter(stage, item.id), outline: new OutlineTool(stage) };
+    const made: StageHandle = { stage, painter: new Painter(stage), outline: new OutlineTool(stage) };
     made.outline.onDraft = setDraft;
     made.stage.onDrawn = () => tick.set(tick.get() + 1);
     made.stage.onView = () => {
       tick.set(tick.get() + 1);
-      onView(made.stage.atHome ? null : made.stage.view());
+      onView(made.stage.atHome ? null : made.stage.viewOf(shown.current));
     };
     if (state.view) {
-      made.stage.show(state.view);
+      made.stage.show(state.view, item);
     }
     setHandle(made);
     onReady(made);
@@ -90,11 +93,11 @@ export function StageView({ item, plans, state, painted, tool, polygon, onReady,
       onPointerMove={() => byKeys && setByKeys(false)}
     >
       <div class="panels" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
-        {panels.map(({ key, item: shown, plans: own }) => (
+        {panels.map(({ key, item: shown, plans: own }, at) => (
           <div class="panel" key={key}>
             {handle && <PanelHost stage={handle.stage} panel={key} item={shown} />}
             {own.map((plan, k) => (
-              <PanelHead key={k} plan={plan} state={state} painted={painted} several={panels.length > 1 && state.mode === "sections"} far={k > 0} loaded={painted?.gene === state.gene} />
+              <PanelHead key={k} plan={plan} state={state} painted={painted} section={panels.length > 1 && state.mode === "sections" ? item.sections_of_stack.find(({ id }) => id === shown.id) ?? null : undefined} far={k > 0} bar={at === 0 || !state.shared || item.place === null || state.mode !== "sections"} loaded={painted?.gene === state.gene} />
             ))}
             {handle && <ScaleBarView stage={handle.stage} tick={tick} panel={key} mpp={shown.mpp} />}
           </div>
@@ -105,8 +108,8 @@ export function StageView({ item, plans, state, painted, tool, polygon, onReady,
         <Overlay
           stage={handle.stage}
           tick={tick}
-          panels={panels.map(({ key, item: shown }) => ({ key, item: shown.id }))}
-          owner={item.id}
+          panels={panels}
+          owner={item}
           draft={draft}
           polygon={polygon}
           hover={hover}
@@ -137,24 +140,31 @@ interface HeadProps {
   plan: Plan;
   state: ViewState;
   painted: Painted | null;
-  /** Panels are sections: their names tell them apart. */
-  several: boolean;
+  /** Where panels are sections: this one's depth and registration, null outside a stack. */
+  section: ItemDetail["sections_of_stack"][number] | null | undefined;
   /** The right side of a swipe. */
   far: boolean;
+  /** Sections of a stack share one range, and one bar says it. */
+  bar: boolean;
   loaded: boolean;
 }
 
-function PanelHead({ plan, state, painted, several, far, loaded }: HeadProps) {
+function PanelHead({ plan, state, painted, section, far, bar, loaded }: HeadProps) {
   const { layer, item } = plan;
   const vectors = painted?.vectors.get(item.id) ?? {};
   const scale = layer && state.by.kind === "gene" ? scaleOf(state, layer, vectors, painted?.reference ?? {}) : null;
   const name = layer ? t(`slide.layer_${layer}`) : "";
-  const title = several ? [item.name, name].filter(Boolean).join(" · ") : name;
+  const title = section === undefined ? name : [item.name, section ? depth(section.z_um) : name].filter(Boolean).join(" · ");
   const missing = layer && state.gene && loaded && !vectors[layer];
   return (
     <div class={`panel-head${far ? " far" : ""}`}>
-      {title && <span class="panel-title">{title}</span>}
-      {scale && <ColourBar scale={scale} title={state.gene ?? ""} />}
+      {title && (
+        <span class="panel-title">
+          {title}
+          {section?.pairs.map((pair) => <Verdict key={pair.fixed} pair={pair} />)}
+        </span>
+      )}
+      {scale && bar && <ColourBar scale={scale} title={state.gene ?? ""} />}
       {missing && <p class="panel-note">{t("slide.no_layer", { gene: state.gene ?? "", layer: name })}</p>}
     </div>
   );

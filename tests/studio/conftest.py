@@ -94,12 +94,26 @@ def make_client(tmp_path):
         studio.close()
 
 
+@pytest.fixture(scope="session")
+def shown(files, tmp_path_factory):
+    """A studio on slide, section and prediction, all opened, and its application: for tests that change neither."""
+    folder = tmp_path_factory.mktemp("shown")
+    paths = [str(files / name) for name in ("slide.tif", "section.h5ad", "prediction.h5ad")]
+    studio = Studio.of(paths, work=folder / "work", results=folder / "results")
+    for item in studio.items:
+        studio.items.open(item)
+    yield studio, create_app(studio)
+    studio.close()
+
+
 @pytest.fixture
-def client(make_client, files):
-    """A client on slide, section and prediction, all opened."""
-    found = make_client(files / "slide.tif", files / "section.h5ad", files / "prediction.h5ad")
-    for item in found.studio.items:
-        found.studio.items.open(item)
+def client(shown):
+    """A client on slide, section and prediction."""
+    from starlette.testclient import TestClient
+
+    studio, app = shown
+    found = TestClient(app, base_url=HOSTS, raise_server_exceptions=False, client=("127.0.0.1", 1))
+    found.studio = studio
     return found
 
 

@@ -88,8 +88,9 @@ def test_the_html_page_loads_nothing_and_holds_its_data(client, ids):
     assert held["groups"][0]["names"] == ["stroma", "tumour"]
 
 
-def test_names_cannot_break_out_of_the_page(client, ids):
-    client.studio.items.get(ids["section"]).opened.name = "</script><script>alert(1)</script>"
+def test_names_cannot_break_out_of_the_page(client, ids, monkeypatch):
+    opened = client.studio.items.get(ids["section"]).opened
+    monkeypatch.setattr(opened, "name", "</script><script>alert(1)</script>")
     page = export(client, ids["section"], "html", genes=["ERBB2"]).decode()
     assert "<script>alert" not in page
 
@@ -99,7 +100,8 @@ def test_a_gene_that_is_not_there_is_told(client, ids):
     assert_told(client.get(f"/api/items/{ids['section']}/export/pdf"), 422)
 
 
-def test_a_slide_can_be_sent_up_and_looked_at(client, files):
+def test_a_slide_can_be_sent_up_and_looked_at(make_client, files):
+    client = make_client(files / "section.h5ad")
     with (files / "slide.tif").open("rb") as file:
         answer = client.post("/api/uploads", files={"file": ("../../my slide.tif", file)})
     assert answer.status_code == 201, answer.text

@@ -14,7 +14,7 @@ SLOW = ["/api/jobs/{key}/events", "/api/papers/{key}/run"]
 
 @pytest.fixture(scope="module")
 def module_client(files, tmp_path_factory):
-    """One studio for all made-up requests."""
+    """One studio for all made-up requests; they end with its lifespan, so it is no other tests'."""
     from histoscribe.studio import Studio, create_app
 
     work = tmp_path_factory.mktemp("work")

@@ -78,3 +78,32 @@ def test_predictions_of_the_last_time_are_there_again(files, tmp_path):
     studio = Studio.of([str(files / "slide.tif")], work=tmp_path)
     assert [i.file for i in studio.items] == ["slide.tif", "earlier.h5ad"]
     studio.close()
+
+
+def slide_of(tmp_path, *paths):
+    """Open the prediction among some paths; return its slide's name and its notes."""
+    studio = Studio.of([str(p) for p in paths], work=tmp_path / "work")
+    opened = next(studio.items.open(item) for item in studio.items if item.kind == "prediction")
+    found = opened.slide and opened.slide.name, opened.notes
+    studio.close()
+    return found
+
+
+def test_a_prediction_shows_the_slide_that_it_names_only_where_that_was_given_too(files, tmp_path):
+    shutil.copy(files / "prediction.h5ad", tmp_path / "alone.h5ad")
+    slide, notes = slide_of(tmp_path, tmp_path / "alone.h5ad")
+    assert slide is None
+    assert notes[0].endswith("start with it: histoscribe studio PREDICTION slide.tif")
+    for beside in (files / "slide.tif", files / "section.h5ad", files):
+        assert slide_of(tmp_path, tmp_path / "alone.h5ad", beside)[0] == "slide.tif"
+    assert slide_of(tmp_path, f"{tmp_path / 'alone.h5ad'}?slide={files / 'slide.tif'}")[0] == "slide.tif"
+
+
+def test_a_link_in_a_given_folder_leads_a_prediction_to_no_slide_outside(files, tmp_path):
+    given = tmp_path / "given"
+    given.mkdir()
+    shutil.copy(files / "prediction.h5ad", given / "prediction.h5ad")
+    (given / "slide.tif").symlink_to(files / "slide.tif")
+    slide, notes = slide_of(tmp_path, given / "prediction.h5ad")
+    assert slide is None
+    assert "was not given" in notes[0]

@@ -16,6 +16,7 @@ from histoscribe.studio._library import Library
 from histoscribe.studio._limits import Limits
 from histoscribe.studio._pool import Pool
 from histoscribe.studio._records import Records
+from histoscribe.studio._roots import roots_of
 from histoscribe.studio._start import Starts
 from histoscribe.studio.items._find import Given, find
 from histoscribe.studio.items._item import Items
@@ -49,6 +50,8 @@ class Studio(Starts):
         Bounds.
     results
         Folder of stored runs, for boards and the code ladder; None for those of the package.
+    roots
+        Below which a prediction's own slide may be read, beside `work`.
     """
 
     given: Given
@@ -56,9 +59,10 @@ class Studio(Starts):
     demo: bool = False
     limits: Limits = field(default_factory=Limits)
     results: Path | None = None
+    roots: Sequence[Path] = ()
 
     def __post_init__(self) -> None:
-        self.items = Items()
+        self.items = Items([*self.roots, self.work.resolve()])
         for kind, spec, stack in self.given.items:
             self.items.add(kind, spec, stack)
         # What was predicted here the last time, on the same items.
@@ -95,7 +99,8 @@ class Studio(Starts):
         """
         given = find(paths)
         name = digest(*(spec for _, spec, _ in given.items), *map(str, given.bundles))
-        return cls(given, work or cache_dir() / "studio" / "work" / name, demo=demo, results=results)
+        place = work or cache_dir() / "studio" / "work" / name
+        return cls(given, place, demo=demo, results=results, roots=roots_of(paths, given))
 
     def layer_of(self, item: Item) -> Layer | None:
         """Return an item's place in its registered stack; None where it is in none."""

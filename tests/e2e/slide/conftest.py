@@ -10,6 +10,7 @@ import pytest
 from e2e.conftest import FLAGS, STATIC, WAIT_MS, Studio, unexpected, watch
 from e2e.lattice import serving, write_items
 from e2e.slide.look import drawn
+from e2e.slide.stack import write_stack_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +26,11 @@ GPU_FLAGS = (
 
 @pytest.fixture(scope="package")
 def studio(tmp_path_factory) -> Iterator[Studio]:
-    """Serve what `lattice` makes."""
+    """Serve what `lattice` and `stack` make."""
     if not STATIC.is_file():
         pytest.skip("the studio's page is not built (cd web && npm ci && npm run build)")
     folder = tmp_path_factory.mktemp("slide")
-    with serving(write_items(folder), folder) as (url, items):
+    with serving([*write_items(folder), str(write_stack_folder(folder))], folder) as (url, items):
         yield Studio(url, folder, items)
 
 

@@ -39,8 +39,8 @@ class SyntheticBulk(Study):
     heading: ClassVar[Heading] = Heading(
         en="Generated slides: bulk expression of 60 genes from 40-90 tiles a slide; 80 slides of 4 sites to learn "
         "from, 40 of 2 other sites to predict, 5 seeds. Shows what a method can see, not how good it is on tissue.",
-        zh="生成的切片:由每张 40-90 个图块预测 60 个基因的整体表达;4 个站点的 80 张用于学习,另 2 个站点的 "
-        "40 张用于预测,5 个随机种子。显示方法能看到什么,而非其在真实组织上的优劣。",
+        zh="生成的切片：由每张 40-90 个图块预测 60 个基因的整体表达；4 个站点的 80 张用于学习，另 2 个站点的 "
+        "40 张用于预测，5 个随机种子。显示方法能看到什么，而非其在真实组织上的优劣。",
     )
     notes: ClassVar[tuple[Heading, ...]] = (
         Heading(
@@ -48,8 +48,8 @@ class SyntheticBulk(Study):
             "of the genes each. The region looks like nothing else on the slide, which suits attention and clusters. "
             "Settings were chosen on seeds 100 to 103 of the same generator; the generator itself (strength of the "
             "signal, size of the region, number of slides) was set with methods' scores in view.",
-            zh="diffuse:整张切片驱动所有基因;regional:8 % 图块组成的圆盘驱动;mixed:各占一半基因。"
-            "该区域与切片其他部分外观截然不同,这有利于注意力与聚类方法。设置在同一生成器的种子 100 至 103 上选定；"
+            zh="diffuse：整张切片驱动所有基因；regional：8 % 图块组成的圆盘驱动；mixed：各占一半基因。"
+            "该区域与切片其他部分外观截然不同，这有利于注意力与聚类方法。设置在同一生成器的种子 100 至 103 上选定；"
             "生成器本身（信号强度、区域大小、切片数量）是在看到各方法得分的情况下确定的。",
         ),
     )

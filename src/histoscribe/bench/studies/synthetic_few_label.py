@@ -42,22 +42,22 @@ class SyntheticFewLabel(Study):
         en="Generated slides: vectors learned on 240 slides of 4 sites (60 genes, no labels), probed on 120 slides of "
         "2 other sites with 1, 10 or 25 labelled slides of each of two classes; 5 seeds of 10 draws. Shows when "
         "expression helps, not how much it does on tissue.",
-        zh="生成的切片:在 4 个站点的 240 张切片上学习向量(60 个基因,无标签),在另 2 个站点的 120 张上以每类 "
-        "1、10 或 25 张有标签切片探测两个类别;5 个种子,每个 10 次抽取。说明表达何时有用,而非其在真实组织上的幅度。",
+        zh="生成的切片：在 4 个站点的 240 张切片上学习向量（60 个基因，无标签），在另 2 个站点的 120 张上以每类 "
+        "1、10 或 25 张有标签切片探测两个类别；5 个种子，每个 10 次抽取。说明表达何时有用，而非其在真实组织上的幅度。",
     )
     notes: ClassVar[tuple[Heading, ...]] = (
         Heading(
             en="Case regional: the class is a state of 8 % of the tiles, and all genes follow it. Diffuse: a state of "
             "the whole slide, and all genes follow it. Unmeasured: as regional, but only genes of the diffuse state "
             "were measured. The class is the sign of the first principal component of the noise-free profile.",
-            zh="regional:类别是 8 % 图块的状态,所有基因随之变化。diffuse:整张切片的状态,所有基因随之变化。"
-            "unmeasured:同 regional,但只测量了随整体状态变化的基因。类别是无噪声表达谱第一主成分的符号。",
+            zh="regional：类别是 8 % 图块的状态，所有基因随之变化。diffuse：整张切片的状态，所有基因随之变化。"
+            "unmeasured：同 regional，但只测量了随整体状态变化的基因。类别是无噪声表达谱第一主成分的符号。",
         ),
         Heading(
             en="Vectors are standardised by the pre-training slides. Widths, epochs and temperature were chosen on "
             "seed 0, which is not among the seeds here; the cases and the number of slides were set with methods' "
             "scores in view.",
-            zh="向量以预训练切片标准化。宽度、轮数和温度在种子 0 上选定,种子 0 不在此列；"
+            zh="向量以预训练切片标准化。宽度、轮数和温度在种子 0 上选定，种子 0 不在此列；"
             "各情形与切片数量是在看到各方法得分的情况下确定的。",
         ),
     )

@@ -114,6 +114,9 @@ def _empty_observation(method: str | type[Deconvolver]) -> None:
     found = _class(method)().fit(spots, reference)
     p = _shares(found)
     promise(np.isfinite(p).all() and np.isclose(p[3].sum(), 1), "an observation without counts has no proportions")
+    if keys.COMPOSITION_LOWER in found.obsm:
+        ends = found.obsm[keys.COMPOSITION_LOWER][3], found.obsm[keys.COMPOSITION_UPPER][3]
+        promise((ends[0] == 0).all() and (ends[1] == 1).all(), "without counts, intervals are not 0 to 1")
     promise(not found.obs[keys.INFORMED].iloc[3] and found.obs[keys.INFORMED].sum() == len(p) - 1, "it is not flagged")
 
 

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 
 from histoscribe.methods import Reference, composition
+from histoscribe.methods._composition import Composed, Deconvolver
 from histoscribe.methods._nb_mixture import fit_mixture, nb_loglik
 from histoscribe.testing import make_spots
 
@@ -99,6 +101,23 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(planted, fitted):
     assert 0.75 < inside.mean() < 0.97
 
 
+def test_intervals_hold_shares_of_0(rng):
+    profiles = rng.dirichlet(np.full(60, 0.5), 5)
+    truth = rng.dirichlet(np.full(5, 0.6), 80)
+    truth = np.where(truth < 0.15, 0, truth)
+    truth /= truth.sum(1, keepdims=True)
+    counts = rng.negative_binomial(np.maximum(300 * truth @ profiles, 1e-9), 0.5).astype(float)
+    genes, types = [f"g{i:02}" for i in range(60)], list("abcde")
+    reference = Reference(types, genes, profiles, np.full(60, 2.0), None, np.zeros(5, dtype=int))
+    spots = AnnData(counts, var=pd.DataFrame(index=genes))
+    found = composition("polaris", held_out=0, gene_factors=False).fit(spots, reference)
+    lower, upper = found.obsm["composition_lower"], found.obsm["composition_upper"]
+    inside = (lower <= truth) & (truth <= upper)
+    assert inside[truth == 0].mean() > 0.85
+    assert inside[truth > 0].mean() > 0.8
+    assert (upper - lower).mean() < 0.25
+
+
 def test_likelihood_agrees_with_scipy(rng):
     from scipy.stats import nbinom
 
@@ -115,3 +134,28 @@ def test_shares_by_cell_are_shares_by_transcript_divided_by_cell_size(planted):
     )
     expected = by_count / reference.cell_totals
     np.testing.assert_allclose(by_cell, expected / expected.sum(1, keepdims=True), atol=1e-6)
+
+
+def test_an_interval_by_cell_is_that_by_transcript_in_the_other_unit():
+    class Told(Deconvolver):
+        card = composition("nnls").card
+
+        def _deconvolve(self, mixture, *, rng):
+            n = len(mixture.counts)
+            return Composed(np.tile([0.3, 0.7], (n, 1)), np.full((n, 2), 1e-3))
+
+    spots = make_spots(n_spots=3, n_types=2, n_genes=30, cells_per_type=(40, 60))
+    reference = Reference.from_cells(spots.cells, "cell_type")
+    found = Told().fit(spots.spots, reference, cell_size="reference")
+    by_cell = [a / (a + b) for a, b in (np.array([p, 1 - p]) / reference.cell_totals for p in (0.299, 0.301))]
+    half = (found.obsm["composition_upper"] - found.obsm["composition_lower"])[0] / 2
+    np.testing.assert_allclose(half, 1.6449 * (by_cell[1] - by_cell[0]) / 2, rtol=1e-3)
+
+
+def test_a_noise_profile_is_kept_where_halves_of_the_genes_agree_the_better_for_it():
+    spots = make_spots(n_spots=40, n_types=3, n_genes=40, seed=4)
+    reference = Reference.from_cells(spots.cells, "cell_type")
+    fit = json.loads(composition("stereoscope", held_out=0).fit(spots.spots, reference).uns["histoscribe"]["fit"])
+    assert fit["inflation"] < fit["inflation_otherwise"]
+    other = composition("stereoscope", held_out=0, noise=not fit["noise_profile"]).fit(spots.spots, reference)
+    assert json.loads(other.uns["histoscribe"]["fit"])["inflation"] == fit["inflation_otherwise"]

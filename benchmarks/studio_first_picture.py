@@ -12,7 +12,8 @@ Four inputs: her2st C5 with a prediction of it (ridge on colour statistics, fitt
 - `home_s`: the start page's first thumbnail.
 
 Drawn is what `drawImage` or WebGL has put into the stage: a tile of the slide, and the gene that the page then names.
-The load of the machine stands beside each; WebGL is drawn by SwiftShader, on the CPU. The script ends with status 1
+`browser_cpu_s` is the CPU time of all of Chromium's processes in those visits, which other work on the machine does not
+change much. The load of the machine stands beside each; WebGL is drawn by SwiftShader, on the CPU. The script ends with status 1
 where the best visit takes longer than `--limit`.
 """
 
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
-from studio_points import FLAGS, serving
+from studio_points import FLAGS, cpu_seconds, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -120,11 +121,15 @@ def measured(browser: Browser, given: list[str], folder: Path, repeats: int) -> 
         address = time.perf_counter() - start
         item = json.load(urlopen(f"{url}/api/items"))["items"][0]
         page, genes = f"{url}/slide/{item['id']}", item["kind"] != "slide"
-        visits = [visit(browser, page, *(["tile", "gene"] if genes else ["tile"])) for _ in range(repeats + 1)]
+        wanted = ["tile", "gene"] if genes else ["tile"]
+        first, again, used = visit(browser, page, *wanted), [], []
+        for _ in range(repeats):
+            cpu = cpu_seconds()
+            again.append(visit(browser, page, *wanted))
+            used.append(round(cpu_seconds() - cpu, 2))
         home = visit(browser, url, "thumbnail")
-    first, again = visits[0], visits[1:]
     seconds = {"address_s": round(address, 2), "first_s": first, "again_s": again, "home_s": home}
-    return seconds | {"load": [load, round(os.getloadavg()[0], 1)]}
+    return seconds | {"browser_cpu_s": used, "load": [load, round(os.getloadavg()[0], 1)]}
 
 
 def visit(browser: Browser, url: str, *wanted: str) -> float:

@@ -12,9 +12,9 @@ Four inputs: her2st C5 with a prediction of it (ridge on colour statistics, fitt
 - `home_s`: the start page's first thumbnail.
 
 Drawn is what `drawImage` or WebGL has put into the stage: a tile of the slide, and the gene that the page then names.
-`browser_cpu_s` is the CPU time of all of Chromium's processes in those visits, which other work on the machine does not
-change much. The load of the machine stands beside each; WebGL is drawn by SwiftShader, on the CPU. The script ends with status 1
-where the best visit takes longer than `--limit`.
+`browser_cpu_s` is the CPU time of all of Chromium's processes in the later visits, which other work on the machine does
+not change much; the load of the machine stands beside. WebGL is drawn by SwiftShader, on the CPU. The script ends with
+status 1 where the best visit takes longer than `--limit`.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class HeartIssComposition(Study):
         ),
         Heading(
             en="`composition_coverage_90_present` counts types that are in a spot: there intervals are too narrow, "
-            "most of all with the external reference. They hold what counts leave open, not a reference that does not fit.",
+            "most of all with the external reference. They hold what counts leave open, not a reference that is off.",
             zh="`composition_coverage_90_present` 只计点位中存在的类型：此处区间过窄，外部参考尤甚。"
             "区间只含计数未能决定的部分，不含参考不符。",
         ),

@@ -84,12 +84,12 @@ class Her2stComposition(Study):
         ),
         Heading(
             en="From donor C to donor A the training mean wins. Shrinking predictions to it by what leaving out "
-            "sections of C advises (factors 0.53, 1.19, 0.98, 0.92; 0.90 on average, major types) would not have saved that "
-            "(0.210, mean 0.195): one donor holds no evidence of another. So it is not done, and the predictions of a "
-            "model of one donor call no type trusted. Seen with these scores in view.",
+            "sections of C advises (factors 0.53, 1.19, 0.98, 0.92; 0.90 on average, major types) would not have "
+            "saved that (0.210, mean 0.195): one donor holds no evidence of another. So it is not done, and the "
+            "predictions of a model of one donor call no type trusted. Seen with these scores in view.",
             zh="从供者 C 到供者 A，训练均值更好。按 C 内留一切片的建议向均值收缩"
-            "（系数 0.53、1.19、0.98、0.92，平均 0.90）也无济于事（0.210，均值 0.195）：一名供者不含关于他人的证据。因此不收缩，"
-            "单一供者的模型不标任何类型为可信。以上是看着这些分数得出的。",
+            "（系数 0.53、1.19、0.98、0.92，平均 0.90）也无济于事（0.210，均值 0.195）："
+            "一名供者不含关于他人的证据。因此不收缩，单一供者的模型不标任何类型为可信。以上是看着这些分数得出的。",
         ),
     )
     metrics: ClassVar[tuple[str, ...]] = (

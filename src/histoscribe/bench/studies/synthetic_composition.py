@@ -48,7 +48,7 @@ class SyntheticComposition(Study):
         ),
         Heading(
             en="Chosen on generated sections of seeds 101 to 108: the spread of stereoscope's noise profile by "
-            "evidence, and when it is left out. With seeds 0 to 4 in view: that its prior's strength stays bounded to the end. "
+            "evidence, and when it is left out. With seeds 0 to 4 in view: that its prior's strength stays bounded. "
             "Widths of layer factors were chosen on this simulation and on the heart.",
             zh="在种子 101 至 108 的模拟切片上选定：stereoscope 噪声谱的离散度由证据决定，以及何时不用它。"
             "看着种子 0 至 4 选定：其先验强度自始至终有上限。层因子的宽度是看着本模拟与心脏数据选定的。",

@@ -71,6 +71,7 @@ def her2st(genes):
                     "stack_pitch": float(np.median(np.linalg.norm(xy - truth(section.xy_um), axis=1))) / PITCH,
                     "turn_off_deg": float(abs((direct.motion.angle_deg - truth.angle_deg + 180) % 360 - 180)),
                     "verdict": direct.quality.verdict,
+                    "precision_pitch": direct.quality.precision_pitch,
                     "spread_pitch": direct.quality.spread_pitch,
                     "overlap": direct.quality.overlap,
                     "agreement": direct.quality.agreement,
@@ -118,7 +119,8 @@ def ra3d():
                     "ours_deg": ours.angle_deg,
                     "off_deg": float((ours.angle_deg - manual + 180) % 360 - 180),
                     "apart_pitch": apart(ours, by_hand, section.xy_um),
-                    "spread_pitch": pairs[i - 1].quality.spread_pitch,
+                    "precision_pitch": pairs[i - 1].quality.precision_pitch,
+                    "precision_deg": pairs[i - 1].quality.precision_deg,
                     "verdict": pairs[i - 1].quality.verdict,
                     "reasons": "; ".join(pairs[i - 1].quality.reasons),
                 }
@@ -156,7 +158,7 @@ def main():
     """Run what was asked for and print tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", action="store_true", help="compare on the H&E of donor C, too")
-    parser.add_argument("--genes", default="auto", choices=["auto", "never"])
+    parser.add_argument("--genes", default="auto", choices=["auto", "place", "never"])
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     tables = {"her2st": her2st(given.genes), "ra3d": ra3d()}

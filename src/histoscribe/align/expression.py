@@ -1,8 +1,8 @@
-"""Agreement of two aligned sections in their genes: what the tissue under a placement expresses."""
+"""Genes that sections share: how well a placement brings them together, and maps of them to place by."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,23 +12,97 @@ from scipy.spatial import cKDTree
 from histoscribe.core import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from histoscribe.align.transform import Transform
     from histoscribe.core.section import Section
 
-__all__ = ["SharedExpression"]
+__all__ = ["Maps", "SharedExpression", "shared_maps", "smooth_genes"]
 
-#: Genes compared, at most: those whose maps are the least noise in both sections.
+#: Genes compared, at most: those whose maps are the least noise in every section.
 _GENES = 100
+#: Maps that they are summed up in.
+_MAPS = 10
 #: Genes that are looked at for that, at most.
 _CANDIDATES = 2000
-#: A gene must be seen in this share of the observations of both sections.
+#: A gene must be seen in this share of the observations of every section.
 _SEEN = 0.1
 #: Observations used of each section, at most.
 _OBSERVATIONS = 3000
 _FEW_GENES = 5
 _FEW_OBSERVATIONS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Values at places of one section or several: ``xy_um`` is ``(n, 2)``, ``values`` ``(n, k)``."""
+
+    xy_um: np.ndarray
+    values: np.ndarray
+
+    def moved(self, motion: Transform) -> Maps:
+        """Return the maps after a motion."""
+        return replace(self, xy_um=motion(self.xy_um))
+
+    @classmethod
+    def joined(cls, maps: Sequence[Maps]) -> Maps:
+        """Put maps of one frame on top of each other."""
+        return cls(np.concatenate([m.xy_um for m in maps]), np.concatenate([m.values for m in maps]))
+
+
+def shared_maps(genes: Sequence[Maps]) -> list[Maps]:
+    """Sum up the genes of some sections in 10 maps: principal components of what neighbours share.
+
+    Each observation's genes are averaged with its four neighbours', the sections' covariances are added, and the
+    directions of the largest variance are taken. No placement plays a part.
+
+    Parameters
+    ----------
+    genes
+        Of each section, as `smooth_genes` returns them.
+
+    Returns
+    -------
+    One for each section, mean 0 and variance 1 within it.
+    """
+    around = [g.values[_neighbours(g.xy_um)].mean(1) for g in genes]
+    vectors = np.linalg.eigh(sum(a.T @ a / len(a) for a in around))[1][:, ::-1][:, :_MAPS]
+    return [replace(g, values=_standard(g.values @ vectors)) for g in genes]
+
+
+def smooth_genes(*sections: Section) -> list[Maps] | None:
+    """Choose the genes that vary smoothly over every section, or None where too little is shared.
+
+    Counts are log-normalised to 10,000; X of a section without counts is taken as it is. Genes are ranked by the
+    correlation of an observation with the mean of its four neighbours, in the section where that is lowest: no
+    placement plays a part in the choice.
+
+    Returns
+    -------
+    Expression at no more than 3,000 observations of each, mean 0 and variance 1 within the section; None where a
+    section has neither counts nor X, or fewer than 10 observations, or fewer than 5 genes are shared.
+    """
+    if not all(s.measured or (s.table.n_vars and s.table.X is not None) for s in sections):
+        return None
+    if min(s.n_obs for s in sections) < _FEW_OBSERVATIONS:
+        return None
+    genes = _seen(*sections)
+    if len(genes) < _FEW_GENES:
+        return None
+    found, worth = [], []
+    for section in sections:
+        rows = np.linspace(0, section.n_obs - 1, min(section.n_obs, _OBSERVATIONS)).astype(int)
+        values, xy = _standard(_levels(section, rows, genes)), section.xy_um[rows]
+        found.append(Maps(xy, values))
+        worth.append((values * _standard(values[_neighbours(xy)[:, 1:]].mean(1))).mean(0))
+    lowest = np.min(worth, axis=0)
+    chosen = np.argsort(-lowest, kind="stable")[:_GENES]
+    chosen = chosen[lowest[chosen] > 0]
+    if len(chosen) < _FEW_GENES:
+        return None
+    return [replace(f, values=f.values[:, chosen]) for f in found]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,36 +126,9 @@ class SharedExpression:
     reach_um: float
 
     @classmethod
-    def of(cls, moving: Section, fixed: Section, *, pitch_um: float) -> SharedExpression | None:
-        """Choose the genes, or return None where a section has neither counts nor X, or little is shared.
-
-        Counts are log-normalised to 10,000; X of a section without counts is taken as it is.
-
-        Genes are ranked by the correlation of an observation with the mean of its four neighbours, in the section
-        where that is lower: no placement plays a part in the choice.
-        """
-        if not all(s.measured or (s.table.n_vars and s.table.X is not None) for s in (moving, fixed)):
-            return None
-        if min(moving.n_obs, fixed.n_obs) < _FEW_OBSERVATIONS:
-            return None
-        genes = _seen(moving, fixed)
-        if len(genes) < _FEW_GENES:
-            return None
-        values, places, worth = [], [], []
-        for section in (moving, fixed):
-            rows = np.linspace(0, section.n_obs - 1, min(section.n_obs, _OBSERVATIONS)).astype(int)
-            level = _levels(section, rows, genes)
-            values.append(_standard(level))
-            places.append(section.xy_um[rows])
-            near = cKDTree(places[-1]).query(places[-1], k=5)[1][:, 1:]
-            around = _standard(values[-1][near].mean(1))
-            worth.append((values[-1] * around).mean(0))
-        lower = np.minimum(*worth)
-        chosen = np.argsort(-lower, kind="stable")[:_GENES]
-        chosen = chosen[lower[chosen] > 0]
-        if len(chosen) < _FEW_GENES:
-            return None
-        return cls(places[0], places[1], values[0][:, chosen], values[1][:, chosen], 0.8 * pitch_um)
+    def of(cls, moving: Maps, fixed: Maps, *, pitch_um: float) -> SharedExpression:
+        """Compare the genes that `smooth_genes` chose for both."""
+        return cls(moving.xy_um, fixed.xy_um, moving.values, fixed.values, 0.8 * pitch_um)
 
     def agreement(self, motion: Transform) -> float:
         """Mean over genes of the correlation of each section with the other's smoothed map, -1 to 1.
@@ -123,6 +170,11 @@ def _levels(section: Section, rows: np.ndarray, genes: pd.Index) -> np.ndarray:
     if not section.measured:
         return values
     return np.log1p(values / np.maximum(section.depth[rows], 1.0)[:, None] * 1e4)
+
+
+def _neighbours(xy_um: np.ndarray) -> np.ndarray:
+    """Each observation and its four neighbours, ``(n, 5)``."""
+    return cKDTree(xy_um).query(xy_um, k=5)[1]
 
 
 def _correlation(own: np.ndarray, weight: object, other: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,8 +103,12 @@ class Field:
         # Peak 1 around a lone point.
         self.values = values * (4 * np.pi * _PER_STEP**2)
         self.coefficients = spline_filter(self.values, order=3)
+
+    @cached_property
+    def slopes(self) -> list[np.ndarray]:
+        """Coefficients of the slopes along x and y; only what is climbed needs them."""
         slope_y, slope_x = np.gradient(self.values, self.step)
-        self.slopes = [spline_filter(s, order=3) for s in (slope_x, slope_y)]
+        return [spline_filter(s, order=3) for s in (slope_x, slope_y)]
 
     def at(self, xy_um: np.ndarray) -> np.ndarray:
         """Value at ``(n, 2)`` places: ``(n,)``; 0 far away."""

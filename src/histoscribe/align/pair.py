@@ -1,4 +1,4 @@
-"""Align one section to another by where their observations are, with genes as the referee, and judge the result."""
+"""Align one section to another by its outline and its genes, and judge the result."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from histoscribe.align.expression import SharedExpression
+from histoscribe.align.expression import SharedExpression, shared_maps, smooth_genes
 from histoscribe.align.footprint import Footprint
 from histoscribe.align.image import Images, register_images
 from histoscribe.align.match import Match
 from histoscribe.align.outline import cut_share, outline_residual_um, overlap
+from histoscribe.align.precision import precision
 from histoscribe.align.quality import (
     LEAD,
     AlignmentQuality,
@@ -24,7 +25,10 @@ from histoscribe.align.transform import Affine, Rigid
 if TYPE_CHECKING:
     from histoscribe.core.section import Section
 
-__all__ = ["PairAlignment", "align_pair", "pitch_of"]
+__all__ = ["Genes", "PairAlignment", "align_pair", "pitch_of"]
+
+#: What genes are used for.
+Genes = Literal["auto", "place", "never"]
 
 #: Placements that are refined, and those (apart from each other) that genes are asked about.
 _REFINED = 8
@@ -76,7 +80,7 @@ def align_pair(
     moving: Section,
     fixed: Section,
     *,
-    genes: Literal["auto", "never"] = "auto",
+    genes: Genes = "auto",
     images: Images = "never",
     seed: int = 0,
 ) -> PairAlignment:
@@ -84,15 +88,17 @@ def align_pair(
 
     All angles are searched for placements where one footprint covers the other; the best are refined by the
     correlation of the footprints, smoothed over one step (see `Match`). Where several angles fit the outline (within
-    0.03 of its similarity), the agreement of genes chooses, if it differs by 0.05 or more; genes are not used for the
-    fine position: between sister sections of her2st they move it by a step at the same agreement.
+    0.03 of its similarity), the agreement of genes chooses, if it differs by 0.05 or more. With
+    ``genes="place"``, outline and genes together then find the fine position: maps of the shared genes are layers
+    beside the outline, each weighted by how much of it the two sections share.
 
     Parameters
     ----------
     moving, fixed
         Sections; `moving` is to be moved. Coordinates are made um with each section's own um/px.
     genes
-        ``"auto"`` asks genes where both sections are measured; ``"never"`` uses outlines alone.
+        ``"auto"`` asks genes where both sections are measured; ``"place"`` lets them move the fine position, too;
+        ``"never"`` uses outlines alone.
     images
         What to register the images of two sections with slides on, from there: see `register_images`. An affine map
         comes of it where that is better on tissue that was not registered on; the observations' motion is kept where
@@ -118,10 +124,18 @@ def align_pair(
     prints = (search.match.moving, search.match.fixed)
     cut = max(cut_share(s, f) for s, f in zip((moving, fixed), prints, strict=True))
     quality = replace(quality, cut=cut)
-    motion: Rigid | Affine = replace(best.motion, overlap=quality.overlap)
+    placed = best.motion if search.fine is search.match else search.fine.refine(best.motion)
+    error_um, error_deg = precision(search.fine, placed)
+    sigma = search.match.sigma_um
+    quality = replace(
+        _met(quality, *prints, placed),
+        precision_pitch=error_um / sigma,
+        precision_deg=error_deg,
+    )
+    motion: Rigid | Affine = replace(placed, overlap=quality.overlap)
     source = "observations"
     if images != "never" and moving.slide is not None and fixed.slide is not None:
-        found = register_images(moving, fixed, best.motion, images=images, pitch_um=pitch, seed=seed)
+        found = register_images(moving, fixed, placed, images=images, pitch_um=pitch, seed=seed)
         motion, source = found.motion, found.source
         quality = replace(_met(quality, *prints, motion), image_gain=found.after - found.before)
     verdict, reasons = judge(quality)
@@ -142,12 +156,18 @@ class _Search:
     """Footprints and genes of two sections, ready for trying placements."""
 
     match: Match
+    fine: Match
     shared: SharedExpression | None
 
     @classmethod
     def of(cls, moving: Section, fixed: Section, *, pitch_um: float, genes: str) -> _Search:
-        shared = SharedExpression.of(moving, fixed, pitch_um=pitch_um) if genes == "auto" else None
-        return cls(Match(*(Footprint.of(s, pitch_um=pitch_um) for s in (moving, fixed))), shared)
+        match = Match(*(Footprint.of(s, pitch_um=pitch_um) for s in (moving, fixed)))
+        chosen = smooth_genes(moving, fixed) if genes != "never" else None
+        if chosen is None:
+            return cls(match, match, None)
+        one, two = shared_maps(chosen)
+        fine = Match(match.moving, match.fixed, maps=(one, two)) if genes == "place" else match
+        return cls(match, fine, SharedExpression.of(*chosen, pitch_um=pitch_um))
 
     def placements(self, *, asked: int = _ASKED) -> list[_Placement]:
         """Refine the best placements; those apart from each other, the most similar first, with their agreement."""
@@ -171,7 +191,8 @@ class _Search:
         moving = self.match.moving
         moving = replace(moving, xy_um=moving.xy_um * flip)
         shared = None if self.shared is None else replace(self.shared, moving_um=self.shared.moving_um * flip)
-        return _Search(Match(moving, self.match.fixed), shared)
+        over = Match(moving, self.match.fixed)
+        return _Search(over, over, shared)
 
 
 def _choose(found: list[_Placement]) -> _Placement:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from histoscribe.align.expression import Maps, shared_maps, smooth_genes
 from histoscribe.align.footprint import Footprint
 from histoscribe.align.match import Match
-from histoscribe.align.pair import PairAlignment, align_pair, pitch_of
+from histoscribe.align.pair import Genes, PairAlignment, align_pair, pitch_of
 from histoscribe.align.transform import Affine, Rigid
 from histoscribe.core.errors import DataError
 from histoscribe.core.progress import progress
@@ -34,7 +35,7 @@ def align_stack(
     *,
     z_um: Sequence[float] | None = None,
     reference: int | Literal["middle"] = 0,
-    genes: Literal["auto", "never"] = "auto",
+    genes: Genes = "auto",
     images: Images = "never",
     consistent: bool = True,
     seed: int = 0,
@@ -54,7 +55,8 @@ def align_stack(
     reference
         Index of the section that stays where it is, or ``"middle"``.
     genes
-        ``"auto"`` lets genes choose among angles that fit the outline; ``"never"`` uses outlines alone.
+        ``"auto"`` lets genes choose among angles that fit the outline; ``"place"`` lets them move the fine position,
+        too; ``"never"`` uses outlines alone.
     images
         ``"intensity"``, ``"keypoints"`` or ``"auto"`` register the images of neighbours that have slides, from the
         motion found without (`register_images`; needs ``histoscribe[registration]``); ``"never"`` does not.
@@ -102,7 +104,7 @@ def align_stack(
             advance(1)
     motions = chain([r.motion for r in reports], reference=middle, centre=sections[middle].xy_um.mean(0))
     if consistent and n > 2 and all(r.source == "observations" for r in reports):
-        motions = _agree(sections, motions, reference=middle)
+        motions = _agree(sections, motions, reference=middle, genes=genes)
     return Stack(tuple(sections), tuple(m(s.xy_um) for m, s in zip(motions, sections, strict=True)), depths), reports
 
 
@@ -130,17 +132,21 @@ def chain(pairs: Sequence[Rigid | Affine], *, reference: int, centre: np.ndarray
     return motions
 
 
-def _agree(sections: Sequence[Section], motions: list[Rigid], *, reference: int) -> list[Rigid]:
+def _agree(sections: Sequence[Section], motions: list[Rigid], *, reference: int, genes: str) -> list[Rigid]:
     """Refine each section against all others, in turn, until they settle."""
     pitch = pitch_of(*sections)
     prints = [Footprint.of(s, pitch_um=pitch) for s in sections]
     sigma = max(p.step_um for p in prints)
+    chosen = smooth_genes(*sections) if genes == "place" else None
+    maps = None if chosen is None else shared_maps(chosen)
     motions = list(motions)
     for _ in range(_ROUNDS):
         furthest = 0.0
         for i in (i for i in range(len(sections)) if i != reference):
-            others = [p.moved(m) for k, (p, m) in enumerate(zip(prints, motions, strict=True)) if k != i]
-            found = Match(prints[i], Footprint.joined(others), sigma_um=sigma).refine(motions[i])
+            others = [k for k in range(len(sections)) if k != i]
+            fixed = Footprint.joined([prints[k].moved(motions[k]) for k in others])
+            both = None if maps is None else (maps[i], Maps.joined([maps[k].moved(motions[k]) for k in others]))
+            found = Match(prints[i], fixed, maps=both, sigma_um=sigma).refine(motions[i])
             path = np.linalg.norm(found(prints[i].xy_um) - motions[i](prints[i].xy_um), axis=1)
             furthest = max(furthest, float(path.max()))
             motions[i] = found

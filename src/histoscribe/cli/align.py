@@ -21,7 +21,9 @@ def align(
     reference: Annotated[
         str, typer.Option(help="Section that stays where it is: its number (1 is the first), or 'middle'.")
     ] = "1",
-    genes: Annotated[str, typer.Option(help="'auto' lets genes choose among angles; 'never' does not.")] = "auto",
+    genes: Annotated[
+        str, typer.Option(help="'auto' lets genes choose among angles, 'place' move sections, too; 'never' neither.")
+    ] = "auto",
     images: Annotated[
         str, typer.Option(help="'never', or register slides by 'intensity', 'keypoints' or 'auto' (the better).")
     ] = "never",
@@ -36,7 +38,7 @@ def align(
     from histoscribe.io import read_spec
     from histoscribe.io._write import refuse_existing
 
-    _choice("--genes", genes, ("auto", "never"))
+    _choice("--genes", genes, ("auto", "place", "never"))
     _choice("--images", images, ("never", "intensity", "keypoints", "auto"))
     # Before minutes of work.
     refuse_existing(out / STACK_FILE, overwrite=overwrite)

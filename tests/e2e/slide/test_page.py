@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from e2e.lattice import COLUMNS, HEIGHT, IN_LEFT, STEP_PX, XY
+from e2e.conftest import watch
+from e2e.lattice import COLUMNS, HEIGHT, IN_LEFT, STEP_PX, WIDTH, XY
 from e2e.slide.look import drawn, middle_mark, picture_of, place, settled
 
 
@@ -132,7 +133,40 @@ def test_sections_of_a_donor_are_stepped_through_and_fanned_out(open_item):
     assert "mode=sections" in settled(page)
 
 
-def test_a_figure_holds_shapes_legend_and_scale_bar(open_item):
+def assert_opens_from_disk(page, path) -> None:
+    """Open an exported page as a colleague does: tissue, marks in the gene's colours, a gene switch, no error."""
+    wrong = []
+    watch(page, wrong)
+    page.on("request", lambda request: request.url.startswith("http") and wrong.append(request.url))
+    page.goto(path.as_uri())
+    expect(page.locator("#unit")).to_contain_text("ln(1 + counts")
+
+    def colours() -> list[list[int]]:
+        page.wait_for_timeout(300)
+        picture = np.asarray(Image.open(io.BytesIO(page.locator("canvas").screenshot())).convert("RGB")).astype(int)
+        scale = min(picture.shape[1] / WIDTH, picture.shape[0] / HEIGHT)
+        corner = (np.array(picture.shape[1::-1]) - np.array([WIDTH, HEIGHT]) * scale) / 2
+        spots = [np.round(corner + XY[i] * scale).astype(int) for i in (40, 45)]
+        tissue = np.round(corner + (XY[40] + STEP_PX / 2) * scale).astype(int)
+        return [picture[y, x].tolist() for x, y in [*spots, tissue]]
+
+    expect(page.get_by_label("Gene")).to_have_value("FLAT")  # what was on show
+    page.get_by_label("Gene").select_option("LEFT")
+    page.get_by_label("Layer").select_option("measured")
+    page.get_by_label("Opacity").fill("100")
+    left, right, tissue = colours()
+    assert np.abs(np.subtract(left, (253, 231, 37))).max() < 40  # near the upper end of viridis
+    assert np.abs(np.subtract(right, (68, 1, 84))).max() < 40
+    assert min(tissue) > 190
+    page.get_by_label("Gene").select_option("FLAT")
+    assert colours()[:2] != [left, right]
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("label[for=gene]")).to_have_text("基因")
+    page.close()
+    assert wrong == []
+
+
+def test_a_figure_holds_shapes_legend_and_scale_bar(open_item, tmp_path):
     page = open_item("a1", "?show=measured,predicted&gene=FLAT", gene="FLAT")
     page.keyboard.press("e")
     files = {}
@@ -151,4 +185,6 @@ def test_a_figure_holds_shapes_legend_and_scale_bar(open_item):
     assert len(picture.convert("RGB").resize((300, 200)).getcolors(60_000)) > 100
     assert files["CSV"][1].decode().count("\n") == len(XY) + 1
     assert re.findall(rb"https?://(?!www.w3.org)", files["Page (HTML)"][1]) == []
+    (tmp_path / "a1.html").write_bytes(files["Page (HTML)"][1])
+    assert_opens_from_disk(page.context.new_page(), tmp_path / "a1.html")
     assert zipfile.ZipFile(io.BytesIO(files["Vitessce"][1])).testzip() is None

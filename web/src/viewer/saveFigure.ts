@@ -1,6 +1,6 @@
 /** Gather what the stage shows into a figure and save it. */
 
-import { t } from "../i18n";
+import { num, t } from "../i18n";
 import type { ItemDetail, Trust } from "../types";
 import { FIGURE_RATIO, figureSvg, pngOf, SHAPES_MAX, type FigurePart } from "./figure";
 import { visible } from "./layer";
@@ -19,7 +19,7 @@ export async function saveFigure(
   painted: Painted,
   trust: Trust | null,
 ): Promise<void> {
-  const parts = plans.flatMap((plan) => partOf(plan, stage, state, painted));
+  const parts = plans.flatMap((plan) => partOf(plan, item, stage, state, painted));
   const many = parts.some(({ frame, placement, item: shown }) => {
     const size = shown.observations?.size_px ?? 0;
     return placement !== null && placement.runs(visible(frame, size)).total > SHAPES_MAX;
@@ -44,7 +44,7 @@ export async function saveFigure(
   saveBlob(blob, `${name}.${format}`);
 }
 
-function partOf(plan: Plan, stage: Stage, state: ViewState, painted: Painted): FigurePart[] {
+function partOf(plan: Plan, owner: ItemDetail, stage: Stage, state: ViewState, painted: Painted): FigurePart[] {
   const whole = stage.frame(plan.panel);
   if (!whole) {
     return [];
@@ -67,7 +67,8 @@ function partOf(plan: Plan, stage: Stage, state: ViewState, painted: Painted): F
     const vectors = painted.vectors.get(item.id) ?? {};
     const scale = scaleOf(state, layer, vectors, painted.reference);
     const name = t(`slide.layer_${layer}`);
-    const title = state.mode === "sections" ? `${item.name} · ${name}` : name;
+    const z = owner.sections_of_stack.find(({ id }) => id === item.id)?.z_um ?? null;
+    const title = state.mode === "sections" ? [item.name, z === null ? name : `${num(z)} µm`].join(" · ") : name;
     if (scale) {
       const legend = { scale, title: `${painted.gene}, ${name}` };
       return [{ ...base, title, values: vectors[layer]?.data ?? null, look: valueLook(state, scale), legend }];

@@ -44,6 +44,7 @@ def html_page(view: View) -> bytes:
         "umPerPx": None if opened.mpp is None else opened.mpp * factor,
         "shape": opened.shape,
         "size": opened.spot_px / factor,
+        "layer": view.layer,
         "places": _floats(opened.xy[view.rows] / factor),
         "genes": [_gene(view, gene) for gene in view.genes],
         "groups": [

@@ -90,7 +90,7 @@ function choose() {
   if (!gene) return draw();
   const old = $("layer").value, names = Object.keys(gene.layers);
   $("layer").replaceChildren(...names.map((k) => new Option(word[k], k)));
-  $("layer").value = names.includes(old) ? old : names.includes("predicted") ? "predicted" : names[0];
+  $("layer").value = names.includes(old) ? old : names.includes(data.layer) ? data.layer : names[0];
   const layer = gene.layers[$("layer").value], values = floats(layer.values);
   const known = values.filter(Number.isFinite).sort(), at = (q) => known[Math.round(q * (known.length - 1))] ?? 0;
   let [low, high] = [at(0.01), at(0.99)];

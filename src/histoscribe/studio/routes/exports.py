@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
@@ -135,9 +136,11 @@ def _view(studio: Studio, item: Item, asked: ExportIn, *, limit: int | None) -> 
     for gene in genes:
         if not any(gene in y.genes for y in values.layers.values()):
             values.column(gene, layer, where=opened.name)  # says what is near
-    if not genes and values.layers:
+    # A page for a colleague holds the gene on show and others to switch to; a table holds what was asked for.
+    if values.layers and (not genes or (limit is not None and not asked.genes)):
         known = values.layer(layer, where=opened.name).genes
-        genes = [values.genes[i] for i in values.search("") if values.genes[i] in known][:_GENES]
+        best = (values.genes[i] for i in values.search("") if values.genes[i] in known)
+        genes = list(itertools.islice(dict.fromkeys([*genes, *itertools.islice(best, _GENES)]), _GENES))
     if layer in values.layers:
         genes = [g for g in genes if g in values.layers[layer].genes] or genes
     return View(opened, values, genes, layer, rows)

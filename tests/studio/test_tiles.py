@@ -124,6 +124,8 @@ def test_a_deleted_or_replaced_slide_is_told_and_the_server_goes_on(make_client,
     copy.unlink()
     assert_told(client.get(address), 410)
     assert_told(client.get(f"/api/items/{item.id}"), 410)
+    copy.symlink_to(files / "section.h5ad")  # another file under its name is not read
+    assert_told(client.get(address), 409)
     assert client.get("/api/items").status_code == 200
 
 

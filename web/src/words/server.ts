@@ -160,6 +160,17 @@ export const server: Record<string, string> = {
   "held-out depth-partial correlation {mean}, lower bound {low} ({n})": "留出数据的偏相关（控制测序深度）{mean}，下界 {low}（{n}）",
   "{evidence}; this does not speak for a new donor": "{evidence}；不能说明新供者上的表现",
 
+  "section {name} has no counts to compare with.": "切片 {name} 没有可比较的计数。",
+  "the unit {unit} divides by the whole panel, of which section {name} lacks {n} genes.":
+    "单位 {unit} 需除以整个基因集，而切片 {name} 缺少其中 {n} 个基因。",
+  "no H&E image; positions are in {frame}": "没有 H&E 图像；位置以 {frame} 为准",
+  "the image is taken to be in {frame}": "假定图像位于 {frame} 中",
+
+  "{n} of {all} measured observations of {section} lie in a place predicted in {prediction} (by {how}; median distance {distance} um)":
+    "{section} 的 {all} 个实测观测点中有 {n} 个位于 {prediction} 的预测位置（按{how}匹配；距离中位数 {distance} µm）",
+  name: "名称",
+  position: "位置",
+
   // Jobs
   "there is no such job.": "没有这个任务。",
   "Ask for one that /api/jobs lists.": "请使用 /api/jobs 列出的任务。",

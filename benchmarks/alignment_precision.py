@@ -40,9 +40,9 @@ NAMES = ("A1", "A4", "C1", "C3", "D2", "D5", "E1", "E3", "F1", "F3", "G1", "G2")
 KINDS = ["outline", "genes", "both"]
 
 
-def read(name, **kwargs):
+def read(name, *, image="none"):
     """Read a section of her2st."""
-    return hs.read("st-array", DATA / "her2st", section=name, **({"image": "none"} | kwargs))
+    return hs.read("st-array", DATA / "her2st", section=name, image=image)
 
 
 def apart(one, two, xy):
@@ -177,7 +177,7 @@ def halves():
 def images():
     """Distance to where H&E of donor C fits best."""
     rows = []
-    sections = [read(f"C{i}", image="auto") for i in range(2, 6)]
+    sections = [read(f"C{i}", image=None) for i in range(2, 6)]
     pictures = {s.name: section_picture(s, mpp=7.0) for s in sections}
     for moving, fixed in ((a, b) for i, b in enumerate(sections) for a in sections[i + 1 :]):
         given = published(moving, fixed.mpp).then(published(fixed, fixed.mpp).inverse())

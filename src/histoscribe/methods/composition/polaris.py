@@ -49,8 +49,8 @@ class Polaris(Deconvolver):
             "no end, and its accuracy falls while its likelihood rises.",
             "Dispersions are multiplied by what two halves of the genes disagree on composition (`inflation`).",
             "Profiles and dispersions are moment estimates, where the paper fits them by gradient descent.",
-            "Gives 90 % intervals from the curvature at the optimum; they ignore a reference that does not fit, and are too "
-            "narrow for types that are there where it does not (docs/howto/deconvolve.md).",
+            "Gives 90 % intervals from the curvature at the optimum; they ignore a reference that does not fit: on "
+            "real tissue they are too narrow for the types that are there (docs/howto/deconvolve.md).",
         ),
     )
     uses_layers: ClassVar[bool] = True

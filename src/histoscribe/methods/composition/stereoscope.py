@@ -45,8 +45,8 @@ class Stereoscope(Deconvolver):
             "The noise profile is drawn to the mean of all types, as strongly as the section says, and left out where "
             "halves of the genes disagree more beside it; the paper's is any positive vector, and always there. Chosen "
             "on simulated sections of seeds 101 to 108, with the errors on the heart and on the simulation in view.",
-            "Gives 90 % intervals from the curvature at the optimum; they ignore a reference that does not fit, and are too "
-            "narrow for types that are there where it does not (docs/howto/deconvolve.md).",
+            "Gives 90 % intervals from the curvature at the optimum; they ignore a reference that does not fit: on "
+            "real tissue they are too narrow for the types that are there (docs/howto/deconvolve.md).",
         ),
     )
     has_uncertainty: ClassVar[bool] = True

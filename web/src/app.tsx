@@ -18,7 +18,15 @@ import { Papers } from "./pages/Papers";
 import { Predict } from "./pages/Predict";
 import { match, usePlace } from "./router";
 
-const Slide = lazy(() => import("./pages/Slide").then((module) => ({ default: module.Slide })));
+const viewer = () => import("./pages/Slide");
+const Slide = lazy(() => viewer().then((module) => ({ default: module.Slide })));
+// Where the address is a slide's, its page and what it asks for first are on their way before anything is drawn.
+const opened = /^\/slide\/([0-9a-f]+)/.exec(location.pathname)?.[1];
+if (opened) {
+  void viewer();
+  const early = { rel: "preload", as: "fetch", crossOrigin: "anonymous", href: `/api/items/${opened}` };
+  document.head.append(Object.assign(document.createElement("link"), early));
+}
 
 type Page = ComponentType<any>;
 

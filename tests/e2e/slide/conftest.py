@@ -34,7 +34,7 @@ def studio(tmp_path_factory) -> Iterator[Studio]:
         yield Studio(url, folder, items)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium with WebGL in software, so that the layer is drawn on machines without a GPU."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -49,7 +49,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def contexts(browser):
     """Profiles by language and theme: a page opens in half the time in one that has compiled scripts and shaders."""
     known = {}

@@ -79,8 +79,13 @@ function Viewer({ given }: { given: ItemDetail }) {
   const [dialog, setDialog] = useState<"export" | "keys" | null>(null);
   useEffect(() => setFanned(state.mode === "sections"), [state.mode]);
   const plans = useMemo(() => plansOf(item, state, details), [item, state.by, state.mode, state.layers, state.swipe, details]);
-  const references = useMemo(() => (item.place && details.length ? details : [item]), [item, details]);
+  // The first picture does not wait for the other sections of its stack; the range that they share follows.
+  const [first, setFirst] = useState(true);
+  const references = useMemo(() => (item.place && details.length && !first ? details : [item]), [item, details, first]);
   const { painted, error, retry } = useScene(handle, plans, state, references);
+  useEffect(() => {
+    setFirst((before) => before && !painted?.gene);
+  }, [painted]);
   const others = useMemo(() => plans.map((plan) => plan.item).filter((one) => one.id !== item.id && together(one, item)), [plans, item]);
   const selected = useSelected(handle, item, others, state, painted);
   const about = useGene(item.id, state.gene);

@@ -22,7 +22,7 @@ Verdict = Literal["ok", "doubtful", "failed"]
 OVERLAP = {"failed": 0.60, "doubtful": 0.75}
 #: Spread under resampling, in steps of the footprint: half a step moves an observation to its neighbour.
 SPREAD = {"failed": 1.5, "doubtful": 0.5}
-#: Expected error, in steps; of generated sections it flags 3 in 4 of errors above 0.4 and 1 in 7 of those below 0.25.
+#: Expected error, in steps: what was seen of it is in docs/howto/align_a_stack.md.
 PRECISION = {"failed": 1.5, "doubtful": 0.4}
 #: Share of the outline that an array's edge may cut before too little is left of the tissue's own.
 CUT = {"failed": 0.7, "doubtful": 0.4}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import histoscribe as hs
 from histoscribe.align import align_pair, fit_rigid
+from histoscribe.align.quality import judge
 
 
 @pytest.mark.shared
@@ -26,4 +29,6 @@ def test_donor_d_of_her2st_is_aligned_as_published(shared_data):
         assert pair.quality.verdict == "ok"
         # The outline alone cannot tell: another angle fits it within 0.01.
         assert pair.quality.rival_gap < 0.01
-        assert align_pair(section, sections[0], genes="never").quality.verdict == "doubtful"
+        verdict, reasons = judge(replace(pair.quality, agreement=None))
+        assert verdict == "doubtful"
+        assert any("no gene can tell" in reason for reason in reasons)

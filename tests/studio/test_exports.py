@@ -72,6 +72,10 @@ def test_a_vitessce_archive_names_only_files_that_it_holds(client, ids):
     assert spots.iloc[0].tolist() == [200, 200]
     assert set(sets["domain"]) == {"tumour", "stroma"}
     assert config["coordinationSpace"]["spatialSpotRadius"]["A"] == pytest.approx(55)
+    # The whole slide of 1500 x 1100 px is in a view of 700 px at first.
+    space = config["coordinationSpace"]
+    assert (space["spatialTargetX"]["A"], space["spatialTargetY"]["A"]) == (750, 550)
+    assert 1500 * 2 ** space["spatialZoom"]["A"] == pytest.approx(700, rel=1e-3)
 
 
 def test_the_html_page_loads_nothing_and_holds_its_data(client, ids):

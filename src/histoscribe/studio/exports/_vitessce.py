@@ -23,6 +23,8 @@ _SCHEMA = "1.0.16"
 _SERVED = "http://localhost:8080/"
 #: Longer side of the image, px.
 _IMAGE_PX = 4096
+#: Side of Vitessce's spatial view on a common screen, CSS px; left to itself it begins far from the slide.
+_PANEL_PX = 700
 _README = """# {name}: a view for Vitessce
 
 1. Unpack this archive and serve its folder with CORS allowed, for instance: npx http-server --cors -p 8080
@@ -31,6 +33,8 @@ _README = """# {name}: a view for Vitessce
 
 Coordinates are px of image.ome.tif, which is the slide reduced {factor:g} times{scale}.
 Values: {layer}, {unit}.
+In Vitessce 4.0 choose red, green and blue for the channels of those names, which it paints in colours of its own;
+its scale bar takes a px of the image for 1 um.
 Made by HistoScribe {version}.
 """
 
@@ -87,6 +91,8 @@ def vitessce_config(view: View, factor: float) -> dict[str, Any]:
         files.append({"fileType": "image.ome-tiff", "url": f"{_SERVED}image.ome.tif"})
     scopes = {"dataset": "A", "obsType": "A", "featureType": "A", "featureValueType": "A"}
     scopes |= {"featureSelection": "A", "obsColorEncoding": "A", "spatialSpotRadius": "A"}
+    scopes |= {"spatialTargetX": "A", "spatialTargetY": "A", "spatialZoom": "A"}
+    width, height = (side / factor for side in opened.size)
     views = [("spatialBeta", 0, 0, 8, 12), ("layerControllerBeta", 8, 0, 4, 5), ("featureList", 8, 5, 4, 4)]
     views.append(("obsSets", 8, 9, 4, 3) if opened.categories else ("featureValueHistogram", 8, 9, 4, 3))
     return {
@@ -103,6 +109,9 @@ def vitessce_config(view: View, factor: float) -> dict[str, Any]:
             "featureSelection": {"A": view.genes[:1] or None},
             "obsColorEncoding": {"A": "geneSelection" if view.genes else "spatialLayerColor"},
             "spatialSpotRadius": {"A": round(max(opened.spot_px, 1.0) / factor / 2, 3)},
+            "spatialTargetX": {"A": round(width / 2, 1)},
+            "spatialTargetY": {"A": round(height / 2, 1)},
+            "spatialZoom": {"A": round(float(np.log2(_PANEL_PX / max(width, height))), 3)},
         },
         "layout": [
             {"component": name, "coordinationScopes": scopes, "x": x, "y": y, "w": w, "h": h}

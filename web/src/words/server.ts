@@ -129,6 +129,7 @@ export const server: Record<string, string> = {
   "{kind} confirms the place (z = {z})": "{kind}确认了位置（z = {z}）",
   "{kind} does not confirm the place (z = {z})": "{kind}未能确认位置（z = {z}）",
   "local correlation of expression and image": "表达与图像的局部相关",
+  "darkness at cell centres against their surroundings": "细胞中心相对周围的深浅",
   "the section has no slide, so there is nothing to compare": "切片没有图像，无从比较",
   "the section has no observations, so there is nothing to compare": "切片没有观测点，无从比较",
   "{share} of the observations lie outside the image.": "{share} 的观测点位于图像之外。",

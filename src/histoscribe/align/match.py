@@ -127,7 +127,8 @@ class Match:
                 turned = arm @ rotation.T
                 moved = turned + aim + p[1:] * sigma
                 weight = layer.moving.weight / layer.norm
-                left = 1 + _LEAST - float(weight @ layer.field.at(moved))
+                # Interpolated, equal footprints may correlate a little above 1.
+                left = max(1 + _LEAST - float(weight @ layer.field.at(moved)), _LEAST)
                 pull = layer.field.slope(moved) * weight[:, None]
                 value += np.log(left)
                 slope -= np.array([(pull * (turned @ _QUARTER.T)).sum() / radius, *pull.sum(0) * sigma]) / left

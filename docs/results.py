@@ -52,6 +52,8 @@ TEXT = {
     ),
 }
 BEATEN = ("**Controls that beat the ridge in `pcc_gene`:** ", "**在 `pcc_gene` 上胜过岭回归的对照：**")
+#: After a name, between its controls, between runs, and at the end.
+MARKS = ((": ", ", ", "; ", "."), ("：", "、", "；", "。"))
 COLUMNS = ("ridge", "colour-ridge", "sister-copy", "array-knn", "log-depth-oracle")
 SETTING = "lite0+colour-112,224,448"
 
@@ -80,6 +82,7 @@ def main() -> int:
 def section(text: tuple[str, str, tuple[str, ...]], language: int) -> str:
     """Return the results section in one language."""
     title, sentence, header = text
+    colon, comma, semicolon, stop = MARKS[language]
     wins = []
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for run, description in RUNS.items():
@@ -91,9 +94,9 @@ def section(text: tuple[str, str, tuple[str, ...]], language: int) -> str:
             for n, h in zip(COLUMNS[1:], header[3:], strict=True)
             if (s := record["scores"].get(n)) and (s.get("pcc_gene") or 0) > own
         ]
-        wins += [f"{run}: {', '.join(better)} > {own:.3f}"] if better else []
+        wins += [f"{run}{colon}{comma.join(better)} > {own:.3f}"] if better else []
         lines.append("| " + " | ".join([description[language], str(record["n"]["observations"]), *cells]) + " |")
-    first = BEATEN[language] + "; ".join(wins) + ".\n" if wins else ""
+    first = BEATEN[language] + semicolon.join(wins) + stop + "\n" if wins else ""
     return "\n".join([title, first, sentence, *lines]) + "\n"
 
 

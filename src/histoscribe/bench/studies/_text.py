@@ -75,7 +75,7 @@ def study_markdown(boards: Sequence[StudyBoard], *, level: int = 2) -> str:
     """Return boards as Markdown; the same records give the same text."""
     mark, parts = "#" * level, []
     for board in boards:
-        parts.append(f"{mark} {board.id}, version {board.version}\n\n{board.heading.en}.\n")
+        parts.append(f"{mark} {board.id}, version {board.version}\n\n{board.heading.en.rstrip('.')}.\n")
         parts.append(f"Family: {board.family}. Protocol: {board.protocol}.\n")
         parts.append("".join(f"- `{m.name}`: {m.summary}\n" for m in board.metrics))
         if board.notes:

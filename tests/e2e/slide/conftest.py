@@ -34,7 +34,7 @@ def studio(tmp_path_factory) -> Iterator[Studio]:
         yield Studio(url, folder, items)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium with WebGL in software, so that the layer is drawn on machines without a GPU."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -42,6 +42,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no chromium on this machine (apt-get install chromium)")
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
     api.expect.set_options(timeout=WAIT_MS)
+    # Ended with each module, as the browser without WebGL: two cannot be open in one process.
     flags = [flag for flag in FLAGS if flag != "--disable-gpu"]
     with api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, args=[*flags, *GPU_FLAGS])
@@ -49,7 +50,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def contexts(browser):
     """Profiles by language and theme: a page opens in half the time in one that has compiled scripts and shaders."""
     known = {}

@@ -6,6 +6,7 @@ uncaught exception, or a request that leaves this machine fails the test that ca
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,8 +15,9 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
@@ -100,6 +102,11 @@ def _address(process: subprocess.Popen, log: Path) -> str:
         assert process.poll() is None, log.read_text()
         time.sleep(0.1)
     pytest.fail(f"the studio did not start within 60 s:\n{log.read_text()}")
+
+
+def ask(studio: Studio, path: str) -> dict[str, Any]:
+    """Return what the server answers."""
+    return json.load(urlopen(f"{studio.url}/api/{path}"))
 
 
 @pytest.fixture(scope="module")

@@ -267,7 +267,8 @@ def cpu_seconds() -> float:
             continue
         pid = int(entry.parent.name)
         children.setdefault(int(fields[1]), []).append(pid)
-        used[pid] = int(fields[11]) + int(fields[12])
+        # Its own, and that of processes it has seen end.
+        used[pid] = sum(map(int, fields[11:15]))
     waiting, total = list(children.get(os.getpid(), [])), 0
     while waiting:
         pid = waiting.pop()

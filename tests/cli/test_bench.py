@@ -64,8 +64,12 @@ def test_an_empty_board_says_what_to_run(histoscribe, tmp_path):
 
 
 def test_a_row_of_a_study_is_named_by_its_label_comma_and_all(histoscribe, tmp_path):
-    done = histoscribe("bench", "run", "synthetic-3d", "--methods", "kernel, 2 pitches", "--out", tmp_path)
+    done = histoscribe(
+        "bench", "run", "synthetic-composition", "--methods", "polaris, 0 layers", "--seed", "0", "--out", tmp_path
+    )
     assert done.status == 0, done.err
-    assert done.out.startswith("kernel, 2 pitches, seed 0: pcc_gene")
-    assert [p.parent.name for p in tmp_path.rglob("*.json")] == ["kernel-transfer"]
-    assert histoscribe("bench", "run", "synthetic-3d", "--methods", "kernel, 3", "--out", tmp_path).status == 2
+    assert done.out.startswith("polaris, 0 layers, seed 0: composition_rmse")
+    assert {p.parent.name for p in tmp_path.rglob("*.json")} == {"polaris"}
+    assert (
+        histoscribe("bench", "run", "synthetic-composition", "--methods", "polaris, 3", "--out", tmp_path).status == 2
+    )

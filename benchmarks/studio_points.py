@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
@@ -272,8 +272,8 @@ def cpu_seconds() -> float:
     waiting, total = list(children.get(os.getpid(), [])), 0
     while waiting:
         pid = waiting.pop()
-        if b"chromium" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            total += used[pid]
+        with suppress(OSError):  # ended meanwhile
+            total += used[pid] if b"chromium" in Path(f"/proc/{pid}/cmdline").read_bytes() else 0
         waiting += children.get(pid, [])
     return total / TICK
 

@@ -10,8 +10,9 @@ import numpy as np
 from histoscribe.align import align_stack
 from histoscribe.core.records import RunRecord
 from histoscribe.core.stack import Stack
-from histoscribe.core.target import Target, panel_counts
+from histoscribe.core.target import Target, choose_panel, common_genes, panel_counts
 from histoscribe.io import read
+from histoscribe.methods import volume
 from histoscribe.metrics import METRICS, Context, interval_coverage, reliability
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "ceilings",
     "coverage_note",
     "her2st_stacks",
+    "impute_from",
     "score_planes",
     "study_record",
 ]
@@ -89,6 +91,31 @@ def score_planes(
             row["coverage_90"] = float(interval_coverage(y, low, high).mean())
         rows.append(row)
     return rows
+
+
+def impute_from(
+    labelled: Section, stack: Stack, study: Study, entry: Entry, *, n_genes: int, seed: int
+) -> tuple[list[str], list[dict[str, Any]], list[float]]:
+    """Impute the rest of one donor's stack from one section, and nothing of other donors.
+
+    Returns
+    -------
+    Genes (those of highest mean in the labelled section that all sections have), a row for each imputed section as
+    `score_planes` gives it, and what a noise-free prediction of it would score in `pcc_gene`.
+    """
+    target = Target()
+    listed = set(common_genes(stack.sections))
+    panel = [g for g in choose_panel([labelled], 2 * n_genes) if g in listed][:n_genes]
+    tables = (
+        volume(entry.method, **entry.params)
+        .fit((), panel, target=target, seed=seed)
+        .impute(stack, labelled=[labelled.name])
+    )
+    mean = target(labelled, panel).mean(0)
+    rows = score_planes(tables, stack, target, train_mean=mean, metrics=study.metrics)
+    hidden = [s for s in stack.sections if s is not labelled]
+    ceiling = [float(np.sqrt(reliability(panel_counts(s, panel), s.depth, target=target)).mean()) for s in hidden]
+    return panel, rows, ceiling
 
 
 def coverage_note(rows: Sequence[Mapping[str, Any]]) -> list[str]:

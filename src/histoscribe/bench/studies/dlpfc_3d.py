@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from histoscribe.bench.studies._stacks import aligned, coverage_note, score_planes, study_record
+from histoscribe.bench.studies._stacks import aligned, coverage_note, impute_from, study_record
 from histoscribe.bench.studies._study import Entry, Study
 from histoscribe.bench.suite import Heading
-from histoscribe.core.target import Target, choose_panel, common_genes, panel_counts
+from histoscribe.core.target import Target
 from histoscribe.io import read
-from histoscribe.methods import volume
-from histoscribe.metrics import reliability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,19 +65,15 @@ class Dlpfc3d(Study):
 
     def run(self, entry: Entry, *, seed: int, root: Path) -> Iterator[RunRecord]:
         """Impute in both directions; yield one record."""
-        stack, target = _stack(root), Target()
-        listed = set(common_genes(stack.sections))
+        stack = _stack(root)
         rows: list[dict[str, Any]] = []
         genes: set[str] = set()
-        ceiling = []
-        for labelled, hidden in (stack.sections, stack.sections[::-1]):
-            panel = [g for g in choose_panel([labelled], 2 * _N_GENES) if g in listed][:_N_GENES]
+        ceiling: list[float] = []
+        for labelled in stack.sections:
+            panel, found, most = impute_from(labelled, stack, self, entry, n_genes=_N_GENES, seed=seed)
             genes |= set(panel)
-            imputer = volume(entry.method, **entry.params).fit((), panel, target=target, seed=seed)
-            tables = imputer.impute(stack, labelled=[labelled.name])
-            mean = target(labelled, panel).mean(0)
-            rows += score_planes(tables, stack, target, train_mean=mean, metrics=self.metrics)
-            ceiling.append(np.sqrt(reliability(panel_counts(hidden, panel), hidden.depth)).mean())
+            rows += found
+            ceiling += most
         yield study_record(
             self,
             entry,
@@ -87,7 +81,7 @@ class Dlpfc3d(Study):
             seed=seed,
             stacks={stack.donor: stack},
             genes=sorted(genes),
-            target=target.to_dict(),
+            target=Target().to_dict(),
             split={"kind": "both directions of one pair of sections"},
             ceiling={"pcc_gene": float(np.mean(ceiling))},
             notes=coverage_note(rows),

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from histoscribe.bench.studies._stacks import aligned, coverage_note, score_planes, study_record
+from histoscribe.bench.studies._stacks import aligned, coverage_note, impute_from, study_record
 from histoscribe.bench.studies._study import Entry, Study
 from histoscribe.bench.suite import Heading
-from histoscribe.core.target import Target, choose_panel, common_genes, panel_counts
+from histoscribe.core.target import Target
 from histoscribe.io import read
-from histoscribe.methods import volume
-from histoscribe.metrics import reliability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,15 +68,8 @@ class Her2stC3d(Study):
 
     def run(self, entry: Entry, *, seed: int, root: Path) -> Iterator[RunRecord]:
         """Impute three sections; yield one record."""
-        stack, target = _stack(root), Target()
-        labelled, *hidden = stack.sections
-        listed = set(common_genes(stack.sections))
-        panel = [g for g in choose_panel([labelled], 2 * _N_GENES) if g in listed][:_N_GENES]
-        imputer = volume(entry.method, **entry.params).fit((), panel, target=target, seed=seed)
-        tables = imputer.impute(stack, labelled=[labelled.name])
-        mean = target(labelled, panel).mean(0)
-        rows = score_planes(tables, stack, target, train_mean=mean, metrics=self.metrics)
-        ceiling = [np.sqrt(reliability(panel_counts(s, panel), s.depth, target=target)).mean() for s in hidden]
+        stack = _stack(root)
+        panel, rows, ceiling = impute_from(stack.sections[0], stack, self, entry, n_genes=_N_GENES, seed=seed)
         yield study_record(
             self,
             entry,
@@ -86,7 +77,7 @@ class Her2stC3d(Study):
             seed=seed,
             stacks={stack.donor: stack},
             genes=panel,
-            target=target.to_dict(),
+            target=Target().to_dict(),
             split={"kind": "one labelled section of one donor"},
             ceiling={"pcc_gene": float(np.mean(ceiling))},
             notes=coverage_note(rows),

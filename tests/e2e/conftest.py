@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ import pytest
 from histoscribe.testing import make_section, write_visium
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -109,20 +110,27 @@ def ask(studio: Studio, path: str) -> dict[str, Any]:
     return json.load(urlopen(f"{studio.url}/api/{path}"))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+@contextmanager
+def chromium(flags: Sequence[str]) -> Iterator[Browser]:
+    """Debian's Chromium, without a window; the test skips where there is none."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("no chromium on this machine (apt-get install chromium)")
     import playwright.sync_api as api
 
     api.expect.set_options(timeout=WAIT_MS)
-    # Ended with each module: while it is open, no other test of this process can run an event loop.
     with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        started = playwright.chromium.launch(executable_path=program, args=list(flags))
         yield started
         started.close()
+
+
+# Ended with each module: while it is open, no other test of this process can run an event loop or open a second one.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser without WebGL."""
+    with chromium(FLAGS) as started:
+        yield started
 
 
 LOCALES = {"en": "en-GB", "zh": "zh-CN"}

@@ -1,13 +1,12 @@
-"""A studio on the lattice's items, and a Chromium with WebGL that keeps its profiles from test to test."""
+"""A studio on the lattice's items, and a Chromium with WebGL."""
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.conftest import FLAGS, STATIC, WAIT_MS, Studio, unexpected, watch
+from e2e.conftest import FLAGS, STATIC, Studio, chromium
 from e2e.lattice import serving, write_items
 from e2e.slide.look import drawn
 from e2e.slide.stack import write_stack_folder
@@ -36,57 +35,9 @@ def studio(tmp_path_factory) -> Iterator[Studio]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium with WebGL in software, so that the layer is drawn on machines without a GPU."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no chromium on this machine (apt-get install chromium)")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
-    api.expect.set_options(timeout=WAIT_MS)
-    # Ended with each module, as the browser without WebGL: two cannot be open in one process.
-    flags = [flag for flag in FLAGS if flag != "--disable-gpu"]
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=[*flags, *GPU_FLAGS])
+    """A browser with WebGL in software, so that the layer is drawn on machines without a GPU."""
+    with chromium([*(flag for flag in FLAGS if flag != "--disable-gpu"), *GPU_FLAGS]) as started:
         yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def contexts(browser):
-    """Profiles by language and theme: a page opens in half the time in one that has compiled scripts and shaders."""
-    known = {}
-
-    def profile(lang: str, theme: str):
-        if (lang, theme) not in known:
-            locale = {"en": "en-GB", "zh": "zh-CN"}[lang]
-            known[lang, theme] = browser.new_context(
-                locale=locale, color_scheme=theme, reduced_motion="reduce", viewport={"width": 1280, "height": 900}
-            )
-            known[lang, theme].set_default_timeout(WAIT_MS)
-        return known[lang, theme]
-
-    yield profile
-    for context in known.values():
-        context.close()
-
-
-@pytest.fixture
-def open_page(contexts, studio):
-    """As `conftest`'s, but with profiles that are kept from test to test."""
-    pages, wrong, allowed = [], [], []
-
-    def open_at(path: str, *, lang: str = "en", theme: str = "light", refused: str = "") -> Page:
-        allowed.append(refused)
-        page = contexts(lang, theme).new_page()
-        pages.append(page)
-        watch(page, wrong)
-        page.goto(studio.url + path)
-        return page
-
-    yield open_at
-    for page in pages:
-        page.evaluate("localStorage.clear()")
-        page.close()
-    assert unexpected(wrong, allowed) == []
 
 
 @pytest.fixture

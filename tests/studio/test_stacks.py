@@ -119,6 +119,14 @@ def test_a_damaged_stack_is_told(stack, tmp_path, harm):
         find([str(tmp_path)])
 
 
+def test_a_stack_that_names_files_outside_its_folder_is_refused(stack, tmp_path):
+    value = json.loads((stack / "stack.json").read_text())
+    value["sections"][0]["file"] = str(stack / value["sections"][0]["file"])
+    (tmp_path / "stack.json").write_text(json.dumps(value))
+    with pytest.raises(DataError, match="names files outside its folder"):
+        find([str(tmp_path)])
+
+
 def test_values_without_counts_are_shown_as_given(files, tmp_path):
     section = read("h5ad", files / "section.h5ad")
     section.table.X = section.table.layers.pop("counts").astype(np.float32) / 7

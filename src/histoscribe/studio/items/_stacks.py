@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Layer", "Pair", "Place", "Stacked", "is_stack", "place_of", "stack_of"]
 
-
+#: As `histoscribe.align.folder` writes it, whose import would slow every start.
 STACK_FILE = "stack.json"
 
 
@@ -108,7 +108,7 @@ def stack_of(folder: Path) -> Stacked:
     Raises
     ------
     DataError
-        If it is damaged, or a section's file is missing.
+        If it is damaged, or a section's file is missing or outside the folder.
     """
     from histoscribe.align import transform_from_dict
 
@@ -129,6 +129,11 @@ def stack_of(folder: Path) -> Stacked:
     except (KeyError, TypeError, ValueError, AttributeError) as err:
         msg = f"{path} does not describe a stack ({err!r}). Align the sections again."
         raise DataError(msg) from err
+    outside = [str(layer.file) for layer in layers if layer.file.resolve().parent != folder.resolve()]
+    if outside:
+        # Whoever sends a stack must not choose which files of this machine are read.
+        msg = f"{path} names files outside its folder: {', '.join(outside)}. Align the sections again."
+        raise DataError(msg)
     missing = [layer.file.name for layer in layers if not layer.file.is_file()]
     if missing:
         msg = f"{folder} lacks {', '.join(missing)}, which {STACK_FILE} names. Copy the whole folder, or align again."

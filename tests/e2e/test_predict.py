@@ -42,9 +42,9 @@ def worker_of(pid):
 
 
 def start(page, words):
-    """Choose the section by mouse and start its prediction."""
+    """Choose the section by mouse, whatever other tests have dropped on the studio, and start its prediction."""
     page.get_by_role("combobox").click()
-    page.get_by_role("option").first.click()
+    page.get_by_role("option", name="s2").click()
     page.get_by_role("button", name=words).click()
     page.wait_for_url("**job=*")
 
@@ -54,7 +54,8 @@ def test_predict_and_view_need_no_mouse_and_the_job_survives_a_reload(open_page)
     page.locator(".bundle input:checked").wait_for()
     tab_to(page, "combobox")
     press(page, "ArrowDown")
-    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.type("s2")
+    expect(page.get_by_role("option")).to_have_count(1)  # a slide dropped by a test that came before is filtered out
     press(page, "Enter")
     expect(page.locator(".check .notice-title")).to_be_visible()
     expect(page.get_by_role("img", name="The tissue that was found")).to_be_visible()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from histoscribe.core.blas import threads_for
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -73,6 +75,11 @@ def fit_ridge(blocks: Sequence[np.ndarray], scores: np.ndarray, groups: np.ndarr
     groups
         ``(m,)`` donors.
     """
+    with threads_for(len(scores)):
+        return _fit(blocks, scores, groups)
+
+
+def _fit(blocks: Sequence[np.ndarray], scores: np.ndarray, groups: np.ndarray) -> BlockRidge:
     centred = [b - b.mean(0) for b in blocks]
     kernels = [c @ c.T for c in centred]
     kernels = [k / max(np.trace(k) / len(k), 1e-12) for k in kernels]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import lapack
 
+from histoscribe.core.blas import threads_for
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,6 +43,11 @@ def leave_group_out_residuals(
     -------
     The residuals, or None where the system is singular to working precision.
     """
+    with threads_for(len(kernel)):
+        return _left_out(kernel, y, groups, noise)
+
+
+def _left_out(kernel: np.ndarray, y: np.ndarray, groups: np.ndarray, noise: np.ndarray | float) -> np.ndarray | None:
     n = len(kernel)
     system = kernel.copy()
     system.flat[:: n + 1] += noise

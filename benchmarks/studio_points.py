@@ -10,8 +10,9 @@ jittered lattice of N points (2 um squares at 0.5 um/px), 8 genes. Two measureme
    processes, over frames (load of the machine does not count in that, but does in frames/s). After the last movement,
    the time until nothing more is drawn.
    With --tissuumaps the same points, slide, window and movements there (points as CSV in a .tmap project);
-2. switching genes at 100,000 observations: from the key to the frame after the new gene is drawn; a gene that the
-   page has not seen (it comes from the server), and one that it has. Medians.
+2. switching genes at 100,000 observations: from the key, or the new address, to the frame after the new gene is
+   drawn; medians. `new`: a gene that the page has not seen and did not expect, which comes from the server; `step`: the
+   next one of the list for the first time, which the page fetches ahead; `known`: one that was shown before.
 
 `pip install tissuumaps openslide-bin pyvips-binary "pillow<12"` in an environment of its own gives the peer.
 """
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-SIDE, MPP, SWITCHING, GENES = 4096, 0.5, 100_000, 8
+SIDE, MPP, SWITCHING, GENES, MORE_GENES = 4096, 0.5, 100_000, 8, 24
 #: Frames that a drag shall have, and how many times its seconds it may take for them.
 _LEAST, _LONGEST = 4, 10
 TICK = os.sysconf("SC_CLK_TCK")
@@ -110,21 +111,21 @@ def generated(folder: Path, n: int) -> tuple[np.ndarray, np.ndarray]:
     write_tiff(open_slide(folder / "flat.png"), folder / "slide.tif", mpp=MPP, compression="jpeg")
     table = lattice(folder, n, rng)
     table.write_h5ad(folder / "points.h5ad")
-    lattice(folder, SWITCHING, rng).write_h5ad(folder / "switch.h5ad")
+    lattice(folder, SWITCHING, rng, MORE_GENES).write_h5ad(folder / "switch.h5ad")
     return table.obsm["spatial"], table.layers["counts"][:, 0].toarray().ravel()
 
 
-def lattice(folder: Path, n: int, rng: np.random.Generator) -> AnnData:
+def lattice(folder: Path, n: int, rng: np.random.Generator, genes: int = GENES) -> AnnData:
     """Return a section of `n` squares that fill the slide."""
     side = int(np.ceil(np.sqrt(n)))
     pitch = SIDE / side
     at = np.stack(np.meshgrid(np.arange(side), np.arange(side)), -1).reshape(-1, 2)[:n]
     xy = (at + 0.5) * pitch + rng.uniform(-0.1, 0.1, (n, 2)) * pitch
-    waves = [np.sin(xy[:, 0] / (90 + 40 * k)) * np.cos(xy[:, 1] / (130 - 9 * k)) for k in range(GENES)]
+    waves = [np.sin(xy[:, 0] / (90 + 40 * k)) * np.cos(xy[:, 1] / (130 - 4 * k)) for k in range(genes)]
     counts = np.stack([rng.poisson(3 + 2.5 * wave) for wave in waves], 1)
     table = AnnData(
         obs=pd.DataFrame({"total_counts": counts.sum(1) + 1.0}, index=pd.RangeIndex(n).astype(str)),
-        var=pd.DataFrame(index=pd.Index([f"GENE{k}" for k in range(GENES)])),
+        var=pd.DataFrame(index=pd.Index([f"GENE{k}" for k in range(genes)])),
         obsm={"spatial": xy},
     )
     table.layers["counts"] = sp.csr_matrix(counts)
@@ -279,23 +280,35 @@ def cpu_seconds() -> float:
 
 
 def switched(folder: Path) -> dict[str, float]:
-    """Time the switch of genes: all once, and all again."""
-    press = """key => new Promise(done => {
+    """Time the switch of genes: every third, then all in the list's order, then all again."""
+    watch = """act => new Promise(done => {
       const stage = document.querySelector('.stage'); const from = performance.now();
       const seen = new MutationObserver(() => { seen.disconnect();
         requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - from))); });
       seen.observe(stage, {attributes: true, attributeFilter: ['data-gene']});
-      dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true})); })"""
+      if (act === ']') dispatchEvent(new KeyboardEvent('keydown', {key: act, bubbles: true, cancelable: true}));
+      else { history.pushState(null, '', act); dispatchEvent(new PopStateEvent('popstate')); } })"""
     with studio(folder, "switch.h5ad") as (url, item), browser_page() as page:
-        page.goto(f"{url}/slide/{item}?gene=GENE0&show=measured")
-        page.locator(".stage[data-gene='GENE0']").wait_for(state="attached")
-        quiet(page)
-        times = []
-        for _ in range(2 * GENES):
-            times.append(page.evaluate(press, "]"))
+        listed = [gene["name"] for gene in json.load(urlopen(f"{url}/api/items/{item}/genes"))["genes"]]
+
+        def opened(gene: str) -> None:
+            page.goto(f"{url}/slide/{item}?gene={gene}&show=measured")
+            page.locator(f".stage[data-gene='{gene}']").wait_for(state="attached")
+            quiet(page)
+
+        def timed(act: str) -> float:
+            passed = page.evaluate(watch, act)
             page.wait_for_timeout(400)
-    new, known = times[: GENES - 1], times[GENES:]
-    return {"n": SWITCHING, "new_ms": round(statistics.median(new), 1), "known_ms": round(statistics.median(known), 1)}
+            return passed
+
+        opened(listed[0])
+        # The neighbours of what is shown are fetched ahead: of these, none is one.
+        times = {"new": [timed(f"?gene={gene}&show=measured") for gene in listed[3:-1:3]]}
+        opened(listed[0])
+        times["step"] = [timed("]") for _ in range(MORE_GENES - 2)]
+        page.evaluate(watch, "]")
+        times["known"] = [timed("]") for _ in range(MORE_GENES)]
+    return {"n": SWITCHING, **{f"{name}_ms": round(statistics.median(ms), 1) for name, ms in times.items()}}
 
 
 if __name__ == "__main__":

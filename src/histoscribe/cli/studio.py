@@ -30,8 +30,10 @@ def studio(
     records: Annotated[Path | None, typer.Option(help="Folder of stored runs; default those of the package.")] = None,
 ) -> None:
     """Open a local web application on whatever it is given."""
-    from histoscribe.studio import Studio, demo_specs, serve
+    from histoscribe.studio import Studio, serve
+    from histoscribe.studio.items._demo import demo_is_made
 
-    given = paths or demo_specs(say=typer.echo)
-    shown = Studio.of(given, results=records, demo=not paths)
+    if not paths and not demo_is_made():
+        typer.echo("SYNTHETIC sections are being made, once; they appear on the page in some seconds")
+    shown = Studio.of(paths or [], results=records)
     serve(shown, host=host, port=port, token=token, browser=not no_browser, say=typer.echo)

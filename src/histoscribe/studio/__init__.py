@@ -9,11 +9,10 @@ if TYPE_CHECKING:
     from histoscribe.studio._app import create_app
     from histoscribe.studio._serve import serve
     from histoscribe.studio._studio import Studio
-    from histoscribe.studio.items._demo import demo_specs
 
-__all__ = ["Studio", "create_app", "demo_specs", "serve"]
+__all__ = ["Studio", "create_app", "serve"]
 
-_WHERE = {"Studio": "_studio", "create_app": "_app", "demo_specs": "items._demo", "serve": "_serve"}
+_WHERE = {"Studio": "_studio", "create_app": "_app", "serve": "_serve"}
 
 
 def __getattr__(name: str) -> Any:

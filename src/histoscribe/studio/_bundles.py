@@ -36,7 +36,13 @@ class Bundles:
     """Bundles under ids that say nothing of their paths."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = {digest("bundle", str(p.resolve())): p.resolve() for p in paths}
+        self._paths: dict[str, Path] = {}
+        self.add(paths)
+
+    def add(self, paths: Sequence[Path]) -> None:
+        """Add bundles."""
+        # A new table, so that one who goes through the old one is not disturbed.
+        self._paths = self._paths | {digest("bundle", str(p.resolve())): p.resolve() for p in paths}
 
     def path(self, key: str) -> Path:
         """Return a bundle's file, or raise status 404."""

@@ -67,9 +67,11 @@ class ItemOut(BaseModel):
 
 
 class ItemsOut(BaseModel):
-    """All items."""
+    """All items; with `making`, generated sections are on their way, or say why they could not be made."""
 
     items: list[ItemOut]
+    making: bool = False
+    making_error: ErrorParts | None = None
 
 
 class LevelOut(BaseModel):

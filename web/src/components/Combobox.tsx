@@ -13,6 +13,8 @@ interface Props<Option> {
   render?: (option: Option) => ComponentChildren;
   chosen: Option | null;
   onChoose: (option: Option) => void;
+  /** Told which option would be taken now. */
+  onPoint?: (option: Option) => void;
   placeholder?: string;
   hideLabel?: boolean;
   disabled?: boolean;
@@ -65,6 +67,11 @@ export function Combobox<Option>(props: Props<Option>) {
   useEffect(() => {
     list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
   }, [at, options]);
+
+  const pointed = open ? options?.[at] : undefined;
+  useEffect(() => {
+    if (pointed) props.onPoint?.(pointed);
+  }, [pointed]);
 
   const take = (option: Option) => {
     setText(optionText(option));

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { part, useApi } from "../api";
 import { Icon, type IconName } from "../components/Icon";
 import { JobCard } from "../components/JobCard";
@@ -8,18 +8,13 @@ import { t } from "../i18n";
 import { useJobs } from "../jobs";
 import { Link } from "../router";
 import { useTitle } from "../title";
+import { useItems } from "../items";
 import type { Item, Meta } from "../types";
 
 export function Home() {
   useTitle(t("home.title"));
   const meta = useApi<Meta>("meta");
-  const { data, error, reload } = useApi<{ items: Item[] }>("items");
-  const opening = data?.items.some((item) => item.state === "waiting" || item.state === "opening");
-  useEffect(() => {
-    if (!opening) return undefined;
-    const timer = setTimeout(reload, 700);
-    return () => clearTimeout(timer);
-  }, [data]);
+  const { data, error, reload } = useItems();
   return (
     <div class="page">
       <header class="page-head">
@@ -30,7 +25,9 @@ export function Home() {
       </header>
       {error && <ErrorState error={error} retry={reload} />}
       {!data && !error && <Loading />}
-      {data && <Opened items={data.items} />}
+      {data && (data.items.length > 0 || !data.making) && <Opened items={data.items} />}
+      {data?.making && <Loading label={t("home.making")} />}
+      {data?.making_error && <ErrorState error={data.making_error} />}
       <Ways />
       <RecentJobs />
       <footer class="muted small">

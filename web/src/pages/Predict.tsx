@@ -6,6 +6,7 @@ import { ErrorState, Loading } from "../components/states";
 import { t } from "../i18n";
 import { setQuery, useQueryState } from "../router";
 import { useTitle } from "../title";
+import { useItems } from "../items";
 import type { Bundle, Check, Item, Job, Meta } from "../types";
 import { BundleChoice } from "./predict/BundleChoice";
 import { CheckResult } from "./predict/CheckResult";
@@ -18,8 +19,11 @@ export function Predict() {
   const [bundle, setBundle] = useQueryState("bundle");
   const [job] = useQueryState("job");
   const meta = useApi<Meta>("meta");
-  const items = useApi<{ items: Item[] }>("items");
+  const items = useItems();
   const bundles = useApi<{ bundles: Bundle[] }>("bundles");
+  const making = items.data?.making;
+  // When generated sections have been made, the model that was fitted on them is there, too.
+  useEffect(() => (making ? () => bundles.reload() : undefined), [making]);
   const [sent, setSent] = useState<Item[]>([]);
 
   const known = [...sent, ...(items.data?.items ?? [])];
@@ -66,7 +70,11 @@ export function Predict() {
             {unscaled && <Scale value={given} onChange={setGiven} />}
           </Step>
           <Step n={2} title={t("predict.bundle")} state={models.some((m) => m.id === bundle) ? "done" : "open"}>
-            <BundleChoice bundles={models} chosen={bundle} onChoose={setBundle} />
+            {making && models.length === 0 ? (
+              <Loading label={t("home.making")} />
+            ) : (
+              <BundleChoice bundles={models} chosen={bundle} onChoose={setBundle} />
+            )}
           </Step>
           <Step n={3} title={t("predict.check")} state={check ? "done" : asked ? "open" : "waiting"}>
             <CheckResult name={chosen?.name ?? ""} waits={asked === null} check={check} error={checkError} />

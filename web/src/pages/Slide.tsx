@@ -9,6 +9,8 @@ import { num, t } from "../i18n";
 import { Link } from "../router";
 import { useTitle } from "../title";
 import type { ItemDetail } from "../types";
+import { fetchAhead, fetchAround } from "../viewer/ahead";
+import { forgetValues } from "../viewer/data";
 import { forgetGenes, neighbour } from "../viewer/genes";
 import { saveFigure } from "../viewer/saveFigure";
 import { plansOf } from "../viewer/plans";
@@ -46,6 +48,7 @@ export function Slide({ id }: { id: string }) {
     // A prediction of this slide may still be opening: its layers join when it is there.
     const again = () => {
       forgetGenes();
+      forgetValues();
       reload();
     };
     const timer = data?.opening_others ? setTimeout(again, AGAIN_MS) : 0;
@@ -86,6 +89,11 @@ function Viewer({ given }: { given: ItemDetail }) {
   useEffect(() => {
     setFirst((before) => before && !painted?.gene);
   }, [painted]);
+  useEffect(() => {
+    if (painted?.gene && state.by.kind === "gene") {
+      fetchAround(plans, item.id, painted.gene);
+    }
+  }, [painted?.gene, plans]);
   const others = useMemo(() => plans.map((plan) => plan.item).filter((one) => one.id !== item.id && together(one, item)), [plans, item]);
   const selected = useSelected(handle, item, others, state, painted);
   const about = useGene(item.id, state.gene);
@@ -138,7 +146,7 @@ function Viewer({ given }: { given: ItemDetail }) {
       <aside class="controls" aria-label={t("slide.controls")}>
         <Head item={item} />
         {item.place ? <StackPanel item={item} sections={sections} onGo={go} /> : <SectionStepper item={item} sections={sections} onGo={go} />}
-        {item.layers.length > 0 && <GenePicker item={item.id} gene={state.gene} about={about} onGene={setGene} onStep={step} />}
+        {item.layers.length > 0 && <GenePicker item={item.id} gene={state.gene} about={about} onGene={setGene} onPoint={(name) => fetchAhead(plans, [name])} onStep={step} />}
         {item.observations ? (
           <ShowPanel item={item} state={state} sections={sections.length} onChange={change} />
         ) : (

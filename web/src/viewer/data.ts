@@ -8,9 +8,20 @@ import { Values } from "./values";
 const KEEP_BYTES = 64 * 1024 * 1024;
 
 const vectors = new Map<string, Values>();
+/** Vectors on their way that nobody can abort. */
+const coming = new Map<string, Promise<Values>>();
 let kept = 0;
+let round = 0;
 
-/** Values of one gene in one layer, by observation; NaN where unknown. */
+/** Forget all vectors: measured values take the unit of a prediction once that has been opened. */
+export function forgetValues(): void {
+  vectors.clear();
+  coming.clear();
+  kept = 0;
+  round++;
+}
+
+/** Values of one gene in one layer, by observation; NaN where unknown. Without `signal` they are fetched ahead. */
 export async function geneValues(item: string, gene: string, layer: LayerName, signal?: AbortSignal): Promise<Values> {
   const path = `items/${part(item)}/genes/${part(gene)}`;
   const key = `${path} ${layer}`;
@@ -20,8 +31,24 @@ export async function geneValues(item: string, gene: string, layer: LayerName, s
     vectors.set(key, known); // now the youngest
     return known;
   }
+  let promise = coming.get(key);
+  if (!promise) {
+    promise = fetchValues(path, key, layer, signal);
+    if (!signal) {
+      coming.set(key, promise);
+      promise.then(() => coming.delete(key), () => coming.delete(key));
+    }
+  }
+  return promise;
+}
+
+async function fetchValues(path: string, key: string, layer: LayerName, signal?: AbortSignal): Promise<Values> {
+  const asked = round;
   const { data, headers } = await getBinary(path, { layer }, signal);
   const values = new Values(new Float32Array(data), headers.get("x-unit") ?? "");
+  if (asked !== round) {
+    return values; // another unit may hold by now
+  }
   vectors.set(key, values);
   kept += data.byteLength;
   for (const [old, dropped] of vectors) {

@@ -20,19 +20,23 @@ const PAGES_SEARCHED = 5;
 const pages = new Map<string, Promise<GenePage>>();
 const infos = new Map<string, Promise<GeneInfo | null>>();
 
-export function searchGenes(item: string, query: string, limit: number, signal?: AbortSignal): Promise<GenePage> {
-  return get<GenePage>(`items/${part(item)}/genes`, { query, limit }, signal);
+export async function searchGenes(item: string, query: string, limit: number, signal?: AbortSignal): Promise<GenePage> {
+  return noted(item, await get<GenePage>(`items/${part(item)}/genes`, { query, limit }, signal));
+}
+
+/** Remember what a page says of its genes. */
+function noted(item: string, page: GenePage): GenePage {
+  for (const gene of page.genes) {
+    infos.set(`${item} ${gene.name}`, Promise.resolve(gene));
+  }
+  return page;
 }
 
 /** A page of the item's genes in the server's order (trusted first); asked for once. */
 function genePage(item: string, index: number): Promise<GenePage> {
-  return once(pages, `${item} ${index}`, async () => {
-    const page = await get<GenePage>(`items/${part(item)}/genes`, { offset: index * STEP_PAGE, limit: STEP_PAGE });
-    for (const gene of page.genes) {
-      infos.set(`${item} ${gene.name}`, Promise.resolve(gene));
-    }
-    return page;
-  });
+  return once(pages, `${item} ${index}`, async () =>
+    noted(item, await get<GenePage>(`items/${part(item)}/genes`, { offset: index * STEP_PAGE, limit: STEP_PAGE })),
+  );
 }
 
 /** What the server knows of a gene; null where the item does not have it. */

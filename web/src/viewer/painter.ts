@@ -38,7 +38,7 @@ export class Painter {
   private readonly codes = new Map<string, Uint16Array>();
   private readonly compositions = new Map<string, Float32Array>();
   /** Which values each channel of an item holds on the GPU. */
-  private readonly held = new Map<string, string>();
+  private readonly held = new Map<string, object>();
   private stop = new AbortController();
   /** Values of a stack's sections in one, by the sections' own values. */
   private readonly pooled = new WeakMap<Values, { of: readonly Values[]; values: Values }>();
@@ -179,27 +179,28 @@ export class Painter {
       const found = this.codes.get(`${item.id} ${by.key}`);
       const category = item.categories.find((one) => one.key === by.key);
       return found && category
-        ? { name: "codes", holds: by.key, values: () => codeValues(found), look: categoryLook(state, category.colours, false) }
+        ? { name: "codes", holds: found, values: () => codeValues(found), look: categoryLook(state, category.colours, false) }
         : null;
     }
     if (by.kind === "composition") {
       const found = this.compositions.get(item.id);
       return found && item.composition
-        ? { name: "parts", holds: "", values: () => found, look: categoryLook(state, item.composition.colours, true) }
+        ? { name: "parts", holds: found, values: () => found, look: categoryLook(state, item.composition.colours, true) }
         : null;
     }
     const vectors = painted.vectors.get(item.id) ?? {};
     const values = layer ? vectors[layer] : undefined;
     const scale = layer && scaleOf(state, layer, vectors, painted.reference);
     return by.kind === "gene" && values && scale
-      ? { name: layer, holds: `${state.gene}`, values: () => values.data, look: valueLook(state, scale) }
+      ? { name: layer, holds: values, values: () => values.data, look: valueLook(state, scale) }
       : null;
   }
 }
 
 interface Channel {
   name: string;
-  holds: string;
+  /** The array behind the values: another one is uploaded. */
+  holds: object;
   values: () => Float32Array;
   look: Look;
 }

@@ -1,6 +1,6 @@
 /** Keeps the stage filled with what the state asks for, and its selection in step. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { asApiError, type ApiError } from "../api";
 import type { ItemDetail } from "../types";
 import { contains } from "./geometry";
@@ -20,7 +20,8 @@ export function useScene(handle: StageHandle | null, plans: readonly Plan[], sta
   const [painted, setPainted] = useState<Painted | null>(null);
   const [error, setError] = useState<ApiError | null>(null);
   const [round, setRound] = useState(0);
-  useEffect(() => {
+  // Not after the next frame, as other effects: values are on their way 10 ms sooner.
+  useLayoutEffect(() => {
     if (!handle) {
       return undefined;
     }

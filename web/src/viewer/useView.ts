@@ -44,22 +44,29 @@ export function useView(item: ItemDetail): ViewHandle {
     write();
   }, []);
   const change = useCallback(
-    (part: Partial<ViewState>) => setHeld((before) => ({ id: item.id, state: fit(item, { ...before.state, ...part }) })),
+    (part: Partial<ViewState>) => setHeld((before) => ({ id: item.id, state: steady(before.state, fit(item, { ...before.state, ...part })) })),
     [item],
   );
 
   const language = useLang();
   useEffect(write, [state, language]);
   useEffect(() => {
-    const back = () => setHeld({ id: item.id, state: read() });
+    const back = () => setHeld((before) => ({ id: item.id, state: steady(before.state, read()) }));
     addEventListener("popstate", back);
     return () => {
       removeEventListener("popstate", back);
       clearTimeout(timer.current);
     };
   }, [item]);
-  const complete = useMemo(() => (state.layers.length ? state : { ...state, layers: defaultLayers(item) }), [item, state]);
+  const shown = useMemo(() => defaultLayers(item), [item]);
+  const complete = useMemo(() => (state.layers.length ? state : { ...state, layers: shown }), [shown, state]);
   return { state: complete, change, noteView };
+}
+
+/** Keep what did not change as it was: nothing is planned or drawn anew for an equal but other array. */
+function steady(before: ViewState, next: ViewState): ViewState {
+  const kept = Object.entries(before).filter(([key, value]) => JSON.stringify(value) === JSON.stringify(next[key as keyof ViewState]));
+  return { ...next, ...Object.fromEntries(kept) };
 }
 
 /** Bring a state within what the item has. */

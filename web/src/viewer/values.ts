@@ -1,5 +1,7 @@
 /** Ranges, quantiles, histograms and readable numbers of a value vector. */
 
+import { select } from "./select";
+
 export interface Span {
   low: number;
   high: number;
@@ -17,50 +19,78 @@ export interface RangeRule {
 
 export const DEFAULT_RANGE: RangeRule = { mode: "auto", quantiles: [1, 99], span: { low: 0, high: 1 }, log: false };
 
-/** A vector with what its legend needs: finite values sorted once, on demand. */
+/** A vector with what its legend needs, found on demand. */
 export class Values {
-  private sorted_: Float32Array | null = null;
+  private finite_: Float32Array | null = null;
+  private full_: Span = { low: Number.NaN, high: Number.NaN };
+  private readonly quantiles_ = new Map<number, number>();
 
   constructor(
     readonly data: Float32Array,
     readonly unit: string,
   ) {}
 
-  /** Finite values, ascending; of more than 200,000 an even sample, which is plenty for quantiles and a histogram. */
-  get sorted(): Float32Array {
-    if (!this.sorted_) {
+  /** Finite values in any order; of more than 200,000 an even sample, which is plenty for quantiles and a histogram. */
+  private get finite(): Float32Array {
+    if (!this.finite_) {
       const stride = Math.max(1, Math.ceil(this.data.length / 200_000));
       const kept = new Float32Array(Math.ceil(this.data.length / stride));
       let n = 0;
-      for (let i = 0; i < this.data.length; i += stride) {
+      let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+      for (let i = 0; i < this.data.length; i++) {
         const value = this.data[i] as number;
-        if (Number.isFinite(value)) {
+        if (value - value !== 0) {
+          continue; // NaN, or infinite
+        }
+        if (value < low) {
+          low = value;
+        }
+        if (value > high) {
+          high = value;
+        }
+        if (stride === 1 || i % stride === 0) {
           kept[n++] = value;
         }
       }
-      this.sorted_ = kept.subarray(0, n).sort();
+      this.finite_ = kept.subarray(0, n);
+      this.full_ = low <= high ? { low, high } : this.full_;
     }
-    return this.sorted_;
+    return this.finite_;
   }
 
   /** Quantile in percent, linear between order statistics as numpy does; NaN without finite values. */
   quantile(percent: number): number {
-    const { sorted } = this;
-    const at = (percent / 100) * (sorted.length - 1);
-    const low = sorted[Math.floor(at)];
-    const high = sorted[Math.ceil(at)];
-    return low === undefined || high === undefined ? Number.NaN : low + (at - Math.floor(at)) * (high - low);
+    let known = this.quantiles_.get(percent);
+    if (known === undefined) {
+      known = this.finite.length ? this.findQuantile(percent) : Number.NaN;
+      this.quantiles_.set(percent, known);
+    }
+    return known;
   }
 
+  private findQuantile(percent: number): number {
+    const { finite } = this;
+    const at = (percent / 100) * (finite.length - 1);
+    const below = Math.floor(at);
+    const low = select(finite, below);
+    // What comes after the chosen one is no smaller now: the next in order is the least of it.
+    let high = at === below ? low : Number.POSITIVE_INFINITY;
+    for (let i = below + 1; at !== below && i < finite.length; i++) {
+      high = Math.min(high, finite[i] as number);
+    }
+    return low + (at - below) * (high - low);
+  }
+
+  /** The least and the largest finite value; NaN without any. */
   get full(): Span {
-    return { low: this.quantile(0), high: this.quantile(100) };
+    return this.finite && this.full_;
   }
 
   /** Counts in `bins` equal steps of the full range. */
   histogram(bins: number, over: Span = this.full): Float64Array {
     const counts = new Float64Array(bins);
     const step = (over.high - over.low) / bins || 1;
-    for (const value of this.sorted) {
+    for (const value of this.finite) {
       const k = Math.floor((value - over.low) / step);
       if (k >= 0 && k <= bins) {
         counts[Math.min(k, bins - 1)]! += 1;

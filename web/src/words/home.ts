@@ -10,6 +10,10 @@ export const home = {
     en: "This is the demonstration: a generated section, not a real patient.",
     zh: "这是演示数据：由程序生成的切片，并非真实患者。",
   },
+  "home.making": {
+    en: "Making SYNTHETIC tissue, its counts and a prediction: once, some seconds",
+    zh: "正在生成合成组织、其计数和预测：仅此一次，需数秒",
+  },
   "home.opened": { en: "Opened", zh: "已打开" },
   "home.count": { en: "{n} items", one: "{n} item", zh: "{n} 项" },
   "home.filter": { en: "Filter by name or donor", zh: "按名称或供者筛选" },

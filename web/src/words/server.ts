@@ -206,6 +206,12 @@ export const server: Record<string, string> = {
   "training donors unknown: cannot be called a new-donor result": "训练供者未知：不能称为新供者上的结果",
   "no test donor in training": "训练未用到测试供者",
 
+  // Generated sections
+  "generated sections": "生成的切片",
+  "they could not be made ({reason}).": "无法生成（{reason}）。",
+  "Make room in the cache's folder, or set HISTOSCRIBE_CACHE to another, and start the studio again.":
+    "请为缓存文件夹腾出空间，或将 HISTOSCRIBE_CACHE 设为其他位置，然后重新启动工作台。",
+
   // Boards, papers and data sets
   "there is no board {name}.": "没有榜单 {name}。",
   "there is no such record.": "没有这条记录。",

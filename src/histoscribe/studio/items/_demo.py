@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,55 +11,79 @@ from typing import TYPE_CHECKING
 from histoscribe.core.files import atomic_path, cache_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-__all__ = ["demo_specs"]
+    from histoscribe.core.section import Section
+
+__all__ = ["demo_folder", "demo_is_made", "demo_specs"]
 
 #: Donors to learn from: the fewest that give flags and intervals over donors.
 _TRAINING = 3
 _SIZE_UM = 1600.0
 
 
-def demo_specs(say: Callable[[str], None] = print) -> list[str]:
-    """Return specifications of the demo's section, prediction and bundle; everything in it is SYNTHETIC.
+def demo_folder() -> Path:
+    """Return the folder that holds the demo of this version, made or not."""
+    return cache_dir() / "studio" / f"demo-{version('histoscribe')}"
 
-    Parameters
-    ----------
-    say
-        Told where files have to be made first, which takes some seconds.
+
+def demo_is_made() -> bool:
+    """Say whether nothing is left to make."""
+    return _bundle().is_file()
+
+
+def demo_specs() -> Iterator[str]:
+    """Yield the demo's section, then its prediction and bundle, each once it is there; everything is SYNTHETIC.
+
+    The first time they have to be made: the section takes about 2 s, the rest about 6 s more.
     """
-    folder = cache_dir() / "studio" / f"demo-{version('histoscribe')}"
-    section, prediction, bundle = folder / "section", folder / "prediction.h5ad", folder / "synthetic.bundle"
-    if not bundle.is_file():
-        say("making SYNTHETIC tissue, counts and a prediction (once; some seconds)")
-        _make(folder)
-    name = "name=synthetic&donor=synthetic-4&species=synthetic"
-    shown = f"{prediction}?name=synthetic-prediction"
-    return [f"visium:{section}?image={section / 'image.ome.tif'}&{name}", shown, str(bundle)]
+    folder = demo_folder()
+    section, image = folder / "section", folder / "section" / "image.ome.tif"
+    if not section.is_dir():
+        _make_section(section)
+    yield f"visium:{section}?image={image}&name=synthetic&donor=synthetic-4&species=synthetic"
+    prediction = folder / "prediction.h5ad"
+    if not demo_is_made():
+        _make_prediction(section, image, prediction)
+    yield f"{prediction}?name=synthetic-prediction"
+    yield str(_bundle())
 
 
-def _make(folder: Path) -> None:
+def _bundle() -> Path:
+    return demo_folder() / "synthetic.bundle"
+
+
+def _donor(number: int) -> Section:
+    from histoscribe.testing import make_section
+
+    return make_section(number, size_um=_SIZE_UM, mpp=1.0)
+
+
+def _make_section(section: Path) -> None:
+    from histoscribe.testing import write_visium
+
+    section.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place, so that a run that is stopped leaves nothing that looks whole; its end removes what is left.
+    with tempfile.TemporaryDirectory(dir=section.parent, prefix=".making-") as temporary:
+        write_visium(_donor(_TRAINING), Path(temporary) / "section")
+        with suppress(OSError):  # another studio was faster
+            (Path(temporary) / "section").rename(section)
+    if not section.is_dir():
+        msg = f"the demo's section cannot be put at {section}. Make room there, or set HISTOSCRIBE_CACHE."
+        raise OSError(msg)
+
+
+def _make_prediction(section: Path, image: Path, prediction: Path) -> None:
     from histoscribe.io import read
     from histoscribe.methods.apply import predict
     from histoscribe.methods.train import fit
-    from histoscribe.testing import make_section, write_visium
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Beside its place, so that a run that is stopped leaves nothing that looks whole.
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".demo-"))
-    try:
-        drawn = [make_section(donor, size_um=_SIZE_UM, mpp=1.0) for donor in range(_TRAINING + 1)]
-        panel = [gene for gene in drawn[0].table.var_names if not gene.startswith("REST")]
-        bundle = fit(drawn[:-1], encoder="colour", genes=panel, show=False)
-        shutil.rmtree(folder, ignore_errors=True)
-        write_visium(drawn[-1], temporary / "section")
-        temporary.rename(folder)
-        # The prediction names its slide by path, so the slide must lie where it will stay.
-        image = str(folder / "section" / "image.ome.tif")
-        test = read("visium", folder / "section", image=image, donor="synthetic-4", species="synthetic")
-        result = predict(test.blind(), bundle, show=False)
-        with atomic_path(folder / "prediction.h5ad") as path:
-            result.write_h5ad(path)
-        bundle.save(folder / "synthetic.bundle")
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    drawn = [_donor(number) for number in range(_TRAINING)]
+    panel = [gene for gene in drawn[0].table.var_names if not gene.startswith("REST")]
+    bundle = fit(drawn, encoder="colour", genes=panel, show=False)
+    # The prediction names its slide by path, so the slide lies already where it will stay.
+    test = read("visium", section, image=str(image), donor="synthetic-4", species="synthetic")
+    result = predict(test.blind(), bundle, show=False)
+    with atomic_path(prediction) as path:
+        result.write_h5ad(path)
+    bundle.save(_bundle())  # the last: where it is, all is

@@ -118,9 +118,9 @@ def _gene(studio: Studio, item: Item, gene: str, layer: LayerName | None) -> tup
     name = layer or own_layer(item)
     found = values.column(gene, name, where=item.name).astype("<f4", copy=False)
     known = found[np.isfinite(found)]
-    low, q01, q99, high = np.quantile(known, (0, 0.01, 0.99, 1)) if len(known) else (0.0,) * 4
+    low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
     headers = {"x-unit": values.layer(name, where=item.name).unit, "x-layer": name}
-    headers |= {"x-min": f"{low:.6g}", "x-q01": f"{q01:.6g}", "x-q99": f"{q99:.6g}", "x-max": f"{high:.6g}"}
+    headers |= {"x-min": f"{low:.6g}", "x-max": f"{high:.6g}"}
     if gene in values.trust:
         headers["x-trust"] = values.trust[gene].flag
     return found.tobytes(), headers

@@ -49,7 +49,8 @@ async def meta(studio: TheStudio) -> Meta:
 @router.get("/items")
 async def items(studio: TheStudio) -> ItemsOut:
     """List all items, opened or not."""
-    return ItemsOut(items=[item_out(studio, item) for item in studio.items])
+    listed = [item_out(studio, item) for item in studio.items]
+    return ItemsOut(items=listed, making=studio.making, making_error=studio.making_error)
 
 
 @router.get("/items/{item}", responses=ERRORS)
@@ -95,7 +96,7 @@ def _detail(studio: Studio, item: Item) -> ItemDetail:
         notes=[*opened.notes, *notes],
         sections_of_stack=_stack(studio, item),
         place=_place(studio, item, opened),
-        opening_others=any(other.state in {"waiting", "opening"} for other in studio.items),
+        opening_others=studio.making or any(other.state in {"waiting", "opening"} for other in studio.items),
     )
 
 

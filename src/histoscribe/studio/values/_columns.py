@@ -101,8 +101,14 @@ class CountColumns:
         """Return gene `j` as ``(n,)`` float32."""
         counts = self.counts
         found = slice(counts.indptr[j], counts.indptr[j + 1])
+        rows, data = counts.indices[found], counts.data[found]
+        if self._of_rate.smooth == "none" and self._of_rate.library != "none":
+            # What was not counted stays 0: only the rest is transformed.
+            only = np.zeros(counts.shape[0], dtype=np.float32)
+            only[rows] = self._of_rate.of_shares((data / self._library[rows])[:, None])[:, 0]
+            return only
         values = np.zeros((counts.shape[0], 1))
-        values[counts.indices[found], 0] = counts.data[found]
+        values[rows, 0] = data
         if self.target.library == "none":
             return self.target.values(values, self.depth, array=self._array)[:, 0].astype(np.float32)
         return self._of_rate.of_shares(values / self._library[:, None], array=self._array)[:, 0].astype(np.float32)

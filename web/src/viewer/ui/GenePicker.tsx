@@ -45,10 +45,12 @@ interface Props {
   gene: string | null;
   about: GeneInfo | null | undefined;
   onGene: (name: string) => void;
+  /** A gene is pointed at: it may be the next. */
+  onPoint: (name: string) => void;
   onStep: (by: number) => void;
 }
 
-export function GenePicker({ item, gene, about, onGene, onStep }: Props) {
+export function GenePicker({ item, gene, about, onGene, onPoint, onStep }: Props) {
   const load = useCallback(
     async (query: string, signal: AbortSignal): Promise<Gene[]> => (await searchGenes(item, query, 50, signal)).genes,
     [item],
@@ -70,6 +72,7 @@ export function GenePicker({ item, gene, about, onGene, onStep }: Props) {
           )}
           chosen={chosen}
           onChoose={(option) => onGene(option.name)}
+          onPoint={(option) => onPoint(option.name)}
           placeholder={t("slide.gene_placeholder")}
         />
         <button type="button" class="square" aria-label={t("slide.gene_before")} title={`${t("slide.gene_before")} [`} onClick={() => onStep(-1)}>

@@ -1,6 +1,6 @@
 /** The histogram of what is shown, with two handles on the range of colours. */
 
-import { useMemo, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../../i18n";
 import { colourAt } from "../colourmaps";
 import type { Scale } from "../looks";
@@ -24,11 +24,13 @@ export function RangeControl({ values, scale, rule, fixed, onRule }: Props) {
   const svg = useRef<SVGSVGElement>(null);
   const full = values.full;
   const reach = full.high - full.low || 1;
-  const bars = useMemo(() => {
+  const [bars, setBars] = useState<number[]>([]);
+  // After the frame that shows the colours: they do not wait for the histogram.
+  useEffect(() => {
     const counts = values.histogram(BINS);
     // Square roots: most genes are 0 nearly everywhere, and the rest must still be seen.
     const top = Math.sqrt(Math.max(...counts)) || 1;
-    return Array.from(counts, (count) => Math.sqrt(count) / top);
+    setBars(Array.from(counts, (count) => Math.sqrt(count) / top));
   }, [values]);
   const x = (value: number) => WIDTH * Math.min(1, Math.max(0, (value - full.low) / reach));
   const set = (end: "low" | "high", value: number) => {

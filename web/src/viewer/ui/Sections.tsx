@@ -1,9 +1,10 @@
 /** The other sections of the donor or the stack: step through them, or choose one. */
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { get, part, useApi } from "../../api";
+import { get, part } from "../../api";
 import { Icon } from "../../components/Icon";
 import { lang, t } from "../../i18n";
+import { useItems } from "../../items";
 import { navigate } from "../../router";
 import type { Item, ItemDetail } from "../../types";
 import { inOneColour } from "../oneColour";
@@ -13,7 +14,7 @@ import { toQuery, type ViewState } from "../view";
 
 /** Sections beside this one, in order, this one included: its stack's, else those of its donor with the same kind. */
 export function useSections(item: ItemDetail): Item[] {
-  const { data } = useApi<{ items: Item[] }>("items");
+  const { data } = useItems();
   return useMemo(() => {
     const items = data?.items ?? [];
     const order = item.sections_of_stack.map((section) => section.id);

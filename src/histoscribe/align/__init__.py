@@ -7,9 +7,10 @@ from histoscribe.align.image import ImageRegistration, register_images
 from histoscribe.align.pair import PairAlignment, align_pair
 from histoscribe.align.picture import Picture, section_picture, warp_picture
 from histoscribe.align.quality import AlignmentQuality
-from histoscribe.align.rigid import align_footprints, spacing_um
+from histoscribe.align.rigid import align_footprints
 from histoscribe.align.stack import align_stack
 from histoscribe.align.transform import Affine, Rigid, Transform, fit_rigid, transform_from_dict
+from histoscribe.core.spacing import spacing_um
 
 __all__ = [
     "Affine",

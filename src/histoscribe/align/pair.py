@@ -19,8 +19,9 @@ from histoscribe.align.quality import (
     bootstrap_spread_um,
     judge,
 )
-from histoscribe.align.rigid import rival_placements, spacing_um, turn_between
+from histoscribe.align.rigid import rival_placements, turn_between
 from histoscribe.align.transform import Affine, Rigid
+from histoscribe.core.spacing import spacing_um
 
 if TYPE_CHECKING:
     from histoscribe.core.section import Section

@@ -8,20 +8,12 @@ from scipy.spatial import cKDTree
 from histoscribe.align.transform import Rigid
 from histoscribe.core.errors import DataError
 
-__all__ = ["align_footprints", "rival_placements", "spacing_um", "turn_between"]
+__all__ = ["align_footprints", "rival_placements", "turn_between"]
 
 #: Angles whose overlap is this close to the best are equally good; the smallest turn of them is taken.
 _TIE = 0.01
 #: Cells along the longer side of a rasterised footprint, at most; bounds the time for sections of many observations.
 _MAX_CELLS = 160
-
-
-def spacing_um(xy_um: np.ndarray) -> float:
-    """Return the median distance to the nearest other observation, um."""
-    if len(xy_um) < 2:
-        msg = f"{len(xy_um)} observations have no spacing. Give a section with at least 2."
-        raise DataError(msg)
-    return float(np.median(cKDTree(xy_um).query(xy_um, k=2)[0][:, 1]))
 
 
 def align_footprints(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from histoscribe.align import spacing_um
 from histoscribe.core import keys
 from histoscribe.core.array import array_of
 from histoscribe.core.composition import CompositionTarget
 from histoscribe.core.errors import CoordinateError, DataError, GeneError
+from histoscribe.core.spacing import spacing_um
 from histoscribe.core.target import Target
 from histoscribe.core.units import check_mpp
 from histoscribe.metrics import reliability

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy.spatial import cKDTree
 
-from histoscribe.align import align_footprints, spacing_um
+from histoscribe.align import align_footprints
 from histoscribe.bench.training import same_source
 from histoscribe.core import keys
 from histoscribe.core.errors import HistoScribeError
 from histoscribe.core.registry import Registry
+from histoscribe.core.spacing import spacing_um
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

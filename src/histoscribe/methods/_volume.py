@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from histoscribe.align import spacing_um
 from histoscribe.core import keys
 from histoscribe.core.errors import DataError, GeneError, LeakError, SlideError
+from histoscribe.core.spacing import spacing_um
 from histoscribe.core.target import Target, choose_panel
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from histoscribe.align import spacing_um
 from histoscribe.core import keys
 from histoscribe.core.errors import CoordinateError
+from histoscribe.core.spacing import spacing_um
 
 if TYPE_CHECKING:
     from anndata import AnnData

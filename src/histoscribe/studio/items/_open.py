@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from histoscribe.core import keys
+from histoscribe.core.spacing import spacing_um
 from histoscribe.core.target import Target
 from histoscribe.core.units import check_mpp
 from histoscribe.io import parse_spec, read
@@ -191,8 +192,6 @@ def _sizes(
     xy_um: np.ndarray, spot_um: float | None, pitch_um: float | None, mpp: float
 ) -> tuple[float, float | None, Literal["circle", "square"]]:
     """Return diameter or edge and pitch in px, and the shape."""
-    from histoscribe.align import spacing_um
-
     step = pitch_um or (spacing_um(xy_um) if len(xy_um) > 1 else None)
     size = spot_um or step or 10.0
     circle = bool(spot_um and (step is None or spot_um < _TOUCHING * step))

@@ -56,26 +56,42 @@ def test_a_vitessce_archive_names_only_files_that_it_holds(client, ids):
             assert image.is_ome
             assert image.series[0].axes == "CYX"
             assert image.series[0].shape == (3, 1100, 1500)
+            assert 'PhysicalSizeX="0.5"' in image.ome_metadata
     assert config["version"] == "1.0.16"
     files = config["datasets"][0]["files"]
     assert {f["url"].rpartition("/")[2] for f in files} <= names
     assert {f["fileType"] for f in files} == {"obsSpots.csv", "obsFeatureMatrix.csv", "obsSets.csv", "image.ome-tiff"}
-    # Every scope of a view is one of the coordination space.
+    space = config["coordinationSpace"]
+    assert {kind for kind, scopes in scopes_of(config) if not scopes <= set(space[kind])} == set()
     for view in config["layout"]:
-        for kind, scope in view["coordinationScopes"].items():
-            assert scope in config["coordinationSpace"][kind]
         assert view["x"] + view["w"] <= 12
         assert view["y"] + view["h"] <= 12
     assert config["coordinationSpace"]["featureSelection"]["A"] == ["ERBB2"]
     assert list(genes.columns) == ["ERBB2", "KRT8"]
     assert spots.index.equals(genes.index)
-    assert spots.iloc[0].tolist() == [200, 200]
+    assert spots.iloc[0].tolist() == [100, 100]  # um: 200 px of 0.5 um
     assert set(sets["domain"]) == {"tumour", "stroma"}
-    assert config["coordinationSpace"]["spatialSpotRadius"]["A"] == pytest.approx(55)
-    # The whole slide of 1500 x 1100 px is in a view of 700 px at first.
+    assert space["spatialSpotRadius"]["spots"] == pytest.approx(27.5)
+    assert [space["spatialChannelColor"][c].index(255) for c in ("red", "green", "blue")] == [0, 1, 2]
+    # The whole slide of 750 x 550 um is in a view of 700 px at first.
+    assert (space["spatialTargetX"]["A"], space["spatialTargetY"]["A"]) == (375, 275)
+    assert 750 * 2 ** space["spatialZoom"]["A"] == pytest.approx(700, rel=1e-3)
+
+
+def scopes_of(config):
+    """Every kind of coordination with the scopes that a view, a layer or a channel names."""
+    for view in config["layout"]:
+        for kind, scope in view["coordinationScopes"].items():
+            yield kind, {scope} if isinstance(scope, str) else set(scope)
     space = config["coordinationSpace"]
-    assert (space["spatialTargetX"]["A"], space["spatialTargetY"]["A"]) == (750, 550)
-    assert 1500 * 2 ** space["spatialZoom"]["A"] == pytest.approx(700, rel=1e-3)
+    for meta in space["metaCoordinationScopes"].values():
+        yield from ((kind, set(scopes)) for kind, scopes in meta.items())
+    for by in space["metaCoordinationScopesBy"].values():
+        for owner, kinds in by.items():
+            for kind, scopes in kinds.items():
+                assert set(scopes) <= set(space[owner])
+                for named in scopes.values():
+                    yield kind, {named} if isinstance(named, str) else set(named)
 
 
 def test_the_html_page_loads_nothing_and_holds_its_data(client, ids):

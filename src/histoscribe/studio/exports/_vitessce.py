@@ -31,11 +31,9 @@ _README = """# {name}: a view for Vitessce
 2. Open https://vitessce.io/#?url=http://localhost:8080/config.json
    (or load config.json in your own copy of Vitessce; its addresses begin with http://localhost:8080/).
 
-Coordinates are px of image.ome.tif, which is the slide reduced {factor:g} times{scale}.
+Coordinates are {coordinates} of image.ome.tif, which is the slide reduced {factor:g} times{scale}.
 Values: {layer}, {unit}.
-In Vitessce 4.0 choose red, green and blue for the channels of those names, which it paints in colours of its own;
-its scale bar takes a px of the image for 1 um.
-Made by HistoScribe {version}.
+Made by HistoScribe {version}; looked at in Vitessce 4.0.
 """
 
 
@@ -50,7 +48,7 @@ def vitessce_zip(view: View) -> bytes:
             factor = max(1.0, max(opened.size) / _IMAGE_PX)
             pixels = opened.tiles.pixels(_IMAGE_PX)
             factor = opened.size[0] / pixels.shape[1]
-            archive.writestr("image.ome.tif", _ome_tiff(pixels, opened.name), zipfile.ZIP_STORED)
+            archive.writestr("image.ome.tif", _ome_tiff(pixels, opened.name, _unit(view, factor)), zipfile.ZIP_STORED)
         archive.writestr("spots.csv", _spots(view, factor))
         archive.writestr("genes.csv", _genes(view))
         if opened.categories:
@@ -58,7 +56,15 @@ def vitessce_zip(view: View) -> bytes:
         archive.writestr("config.json", json.dumps(vitessce_config(view, factor), indent=2, ensure_ascii=False))
         scale = "" if opened.mpp is None else f" ({opened.mpp * factor:.4g} um/px)"
         unit = view.values.layers[view.layer].unit if view.layer in view.values.layers else ""
-        about = {"name": opened.name, "factor": round(factor, 4), "scale": scale, "layer": view.layer, "unit": unit}
+        coordinates = "px" if opened.mpp is None else "um, from the upper left corner"
+        about = {
+            "coordinates": coordinates,
+            "name": opened.name,
+            "factor": round(factor, 4),
+            "scale": scale,
+            "layer": view.layer,
+            "unit": unit,
+        }
         archive.writestr("README.md", _README.format(**about, version=version("histoscribe")))
     return buffer.getvalue()
 
@@ -66,6 +72,8 @@ def vitessce_zip(view: View) -> bytes:
 def vitessce_config(view: View, factor: float) -> dict[str, Any]:
     """Return the configuration; `factor` is level-0 px per px of the image."""
     opened = view.opened
+    # Vitessce places an image by its physical size, and takes a unit of the plane for 1 um in its scale bar.
+    unit = _unit(view, factor) / factor
     spot = {"obsType": "spot"}
     files: list[dict[str, Any]] = [
         {
@@ -88,11 +96,13 @@ def vitessce_config(view: View, factor: float) -> dict[str, Any]:
             {"fileType": "obsSets.csv", "url": f"{_SERVED}sets.csv", "options": options, "coordinationValues": spot}
         )
     if opened.tiles is not None:
-        files.append({"fileType": "image.ome-tiff", "url": f"{_SERVED}image.ome.tif"})
+        named = {"fileUid": "slide"}
+        files.append({"fileType": "image.ome-tiff", "url": f"{_SERVED}image.ome.tif", "coordinationValues": named})
     scopes = {"dataset": "A", "obsType": "A", "featureType": "A", "featureValueType": "A"}
-    scopes |= {"featureSelection": "A", "obsColorEncoding": "A", "spatialSpotRadius": "A"}
+    scopes |= {"featureSelection": "A", "obsColorEncoding": "A", "metaCoordinationScopes": ["A"]}
+    scopes |= {"metaCoordinationScopesBy": ["A"], "featureValueColormap": "A", "featureValueColormapRange": "A"}
     scopes |= {"spatialTargetX": "A", "spatialTargetY": "A", "spatialZoom": "A"}
-    width, height = (side / factor for side in opened.size)
+    width, height = (side * unit for side in opened.size)
     views = [("spatialBeta", 0, 0, 8, 12), ("layerControllerBeta", 8, 0, 4, 5), ("featureList", 8, 5, 4, 4)]
     views.append(("obsSets", 8, 9, 4, 3) if opened.categories else ("featureValueHistogram", 8, 9, 4, 3))
     return {
@@ -100,7 +110,7 @@ def vitessce_config(view: View, factor: float) -> dict[str, Any]:
         "name": opened.name,
         "description": f"{view.layer} values, from HistoScribe's studio",
         "datasets": [{"uid": "A", "name": opened.name, "files": files}],
-        "initStrategy": "auto",
+        "initStrategy": "none",
         "coordinationSpace": {
             "dataset": {"A": "A"},
             "obsType": {"A": "spot"},
@@ -108,10 +118,10 @@ def vitessce_config(view: View, factor: float) -> dict[str, Any]:
             "featureValueType": {"A": "expression"},
             "featureSelection": {"A": view.genes[:1] or None},
             "obsColorEncoding": {"A": "geneSelection" if view.genes else "spatialLayerColor"},
-            "spatialSpotRadius": {"A": round(max(opened.spot_px, 1.0) / factor / 2, 3)},
             "spatialTargetX": {"A": round(width / 2, 1)},
             "spatialTargetY": {"A": round(height / 2, 1)},
             "spatialZoom": {"A": round(float(np.log2(_PANEL_PX / max(width, height))), 3)},
+            **_layers(round(max(opened.spot_px, 1.0) * unit / 2, 3), image=opened.tiles is not None),
         },
         "layout": [
             {"component": name, "coordinationScopes": scopes, "x": x, "y": y, "w": w, "h": h}
@@ -120,8 +130,55 @@ def vitessce_config(view: View, factor: float) -> dict[str, Any]:
     }
 
 
+def _unit(view: View, factor: float) -> float:
+    """Return um per px of the image, or 1 where the scale is unknown."""
+    return 1.0 if view.opened.mpp is None else view.opened.mpp * factor
+
+
+def _layers(radius: float, *, image: bool) -> dict[str, Any]:
+    """Return the layers of the spatial view: spots of this radius over the slide in its own colours.
+
+    Left to itself, Vitessce paints the channels in colours of its own and gives spots a radius of 10.
+    """
+    found: dict[str, Any] = {
+        "spotLayer": {"A": "__dummy__"},
+        "spatialLayerVisible": {"spots": True},
+        "spatialLayerOpacity": {"spots": 1},
+        "spatialSpotRadius": {"spots": radius},
+        "spatialSpotFilled": {"spots": True},
+        "spatialSpotStrokeWidth": {"spots": 0},
+        "spatialLayerColor": {"spots": [91, 69, 184]},
+        "featureValueColormap": {"A": "viridis"},
+        "featureValueColormapRange": {"A": [0, 1]},
+        "legendVisible": {"A": True},
+    }
+    own = [name for name, value in found.items() if "spots" in value]
+    shared = ("obsType", "featureType", "featureValueType", "obsColorEncoding", "featureSelection")
+    shared += ("featureValueColormap", "featureValueColormapRange", "legendVisible")
+    layers = {"spotLayer": ["A"]}
+    by = {"spotLayer": {name: {"A": "A"} for name in shared} | {name: {"A": "spots"} for name in own}}
+    if image:
+        channels = ("red", "green", "blue")
+        found["imageLayer"], found["fileUid"] = {"A": "__dummy__"}, {"A": "slide"}
+        found["photometricInterpretation"] = {"A": "RGB"}
+        found["spatialLayerVisible"]["image"], found["spatialLayerOpacity"]["image"] = True, 1
+        found["imageChannel"] = dict.fromkeys(channels, "__dummy__")
+        found["spatialTargetC"] = {name: i for i, name in enumerate(channels)}
+        found["spatialChannelColor"] = {name: [255 * (i == j) for j in range(3)] for i, name in enumerate(channels)}
+        found["spatialChannelVisible"] = dict.fromkeys(channels, True)
+        found["spatialChannelOpacity"] = dict.fromkeys(channels, 1)
+        found["spatialChannelWindow"] = {name: [0, 255] for name in channels}
+        layers["imageLayer"] = ["A"]
+        by["imageLayer"] = {name: {"A": "A"} for name in ("fileUid", "photometricInterpretation")}
+        by["imageLayer"] |= {name: {"A": "image"} for name in ("spatialLayerVisible", "spatialLayerOpacity")}
+        by["imageLayer"]["imageChannel"] = {"A": list(channels)}  # type: ignore[dict-item]
+        each = ("TargetC", "ChannelColor", "ChannelVisible", "ChannelOpacity", "ChannelWindow")
+        by["imageChannel"] = {f"spatial{name}": {c: c for c in channels} for name in each}
+    return found | {"metaCoordinationScopes": {"A": layers}, "metaCoordinationScopesBy": {"A": by}}
+
+
 def _spots(view: View, factor: float) -> str:
-    xy = view.opened.xy[view.rows] / factor
+    xy = view.opened.xy[view.rows] * (_unit(view, factor) / factor)
     table = pd.DataFrame({"observation": view.opened.names[view.rows], "x": xy[:, 0], "y": xy[:, 1]})
     return table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
 
@@ -142,8 +199,11 @@ def _sets(view: View) -> str:
     return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")
 
 
-def _ome_tiff(pixels: np.ndarray, name: str) -> bytes:
-    """Return ``(h, w, 3)`` uint8 as a pyramidal OME-TIFF with a plane for each colour, which every reader takes."""
+def _ome_tiff(pixels: np.ndarray, name: str, um: float) -> bytes:
+    """Return ``(h, w, 3)`` uint8 as a pyramidal OME-TIFF with a plane for each colour, which every reader takes.
+
+    `um` is the side of a px.
+    """
     import tifffile
 
     planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (3, h, w)
@@ -152,6 +212,7 @@ def _ome_tiff(pixels: np.ndarray, name: str) -> bytes:
     options: dict[str, Any] = {"tile": (256, 256), "compression": "deflate", "photometric": "minisblack"}
     with tifffile.TiffWriter(buffer, ome=True) as tiff:
         about = {"axes": "CYX", "Name": name, "Channel": {"Name": ["Red", "Green", "Blue"]}}
+        about |= {"PhysicalSizeX": um, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": um, "PhysicalSizeYUnit": "µm"}
         tiff.write(planes, subifds=len(levels), metadata=about, **options)
         for level in levels:
             tiff.write(np.ascontiguousarray(level), subfiletype=1, **options)

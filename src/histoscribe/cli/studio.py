@@ -30,10 +30,15 @@ def studio(
     records: Annotated[Path | None, typer.Option(help="Folder of stored runs; default those of the package.")] = None,
 ) -> None:
     """Open a local web application on whatever it is given."""
-    from histoscribe.studio import Studio, serve
-    from histoscribe.studio.items._demo import demo_is_made
+    from histoscribe.studio.items._demo import DemoMaker, demo_is_made
 
-    if not paths and not demo_is_made():
-        typer.echo("SYNTHETIC sections are being made, once; they appear on the page in some seconds")
+    maker = None
+    if not paths:
+        if not demo_is_made():
+            typer.echo("SYNTHETIC sections are being made, once; they appear on the page in some seconds")
+        maker = DemoMaker()  # before the imports below, which take as long as the first section
+    from histoscribe.studio import Studio, serve
+
     shown = Studio.of(paths or [], results=records)
+    shown.maker = maker
     serve(shown, host=host, port=port, token=token, browser=not no_browser, say=typer.echo)

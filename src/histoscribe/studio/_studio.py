@@ -19,7 +19,7 @@ from histoscribe.studio._pool import Pool
 from histoscribe.studio._records import Records
 from histoscribe.studio._roots import roots_of
 from histoscribe.studio._start import Starts
-from histoscribe.studio.items._demo import demo_folder, demo_specs
+from histoscribe.studio.items._demo import DemoMaker, demo_folder
 from histoscribe.studio.items._find import Given, find
 from histoscribe.studio.items._item import Items
 from histoscribe.studio.jobs._jobs import Jobs
@@ -82,6 +82,7 @@ class Studio(Starts):
         #: Generated sections are being made; and what went wrong with that.
         self.making = self.demo
         self.making_error: ErrorParts | None = None
+        self.maker: DemoMaker | None = None
         self._closing = threading.Event()
         self._opener: threading.Thread | None = None
 
@@ -136,7 +137,8 @@ class Studio(Starts):
     def _make_demo(self) -> None:
         """Show each part of the demo as soon as it is made."""
         try:
-            for spec in demo_specs():
+            self.maker = self.maker or DemoMaker()
+            for spec in self.maker.specs():
                 found = find([spec])
                 self.bundles.add(found.bundles)
                 for kind, one, stack in found.items:
@@ -150,6 +152,8 @@ class Studio(Starts):
     def close(self) -> None:
         """Close files and threads."""
         self._closing.set()
+        if self.maker is not None:
+            self.maker.close()
         self.jobs.close()
         self.fast.close()
         self.slow.close()

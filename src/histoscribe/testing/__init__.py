@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from histoscribe.testing._bulk import BULK_CASES, SYNTHETIC_BULK, PlantedBulk, make_bulk
-from histoscribe.testing._check_deconvolver import DECONVOLVER_CHECKS, check_deconvolver
-from histoscribe.testing._check_encoder import ENCODER_CHECKS, check_encoder
-from histoscribe.testing._check_imputer import IMPUTER_CHECKS, check_imputer
-from histoscribe.testing._check_method import METHOD_CHECKS, check_method
-from histoscribe.testing._check_reader import READER_CHECKS, check_reader
-from histoscribe.testing._check_slide_regressor import SLIDE_REGRESSOR_CHECKS, check_slide_regressor
-from histoscribe.testing._check_writer import WRITER_CHECKS, check_writer
-from histoscribe.testing._composition import PlantedSpots, make_spots
-from histoscribe.testing._feature_sections import FEATURES, make_feature_sections
-from histoscribe.testing._genes import CLASSES, DEFAULT_GENES
-from histoscribe.testing._plant import plant_on_features
-from histoscribe.testing._promises import ContractError
-from histoscribe.testing._sections import make_donors, make_section
-from histoscribe.testing._slide import ArraySlide
-from histoscribe.testing._source import SYNTHETIC_DONORS
-from histoscribe.testing._stack import PlantedStack, make_stack
-from histoscribe.testing._truth import Truth
-from histoscribe.testing._write import write_visium
-from histoscribe.testing._write_hest_bench import write_hest_bench
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from histoscribe.testing._bulk import BULK_CASES, SYNTHETIC_BULK, PlantedBulk, make_bulk
+    from histoscribe.testing._check_deconvolver import DECONVOLVER_CHECKS, check_deconvolver
+    from histoscribe.testing._check_encoder import ENCODER_CHECKS, check_encoder
+    from histoscribe.testing._check_imputer import IMPUTER_CHECKS, check_imputer
+    from histoscribe.testing._check_method import METHOD_CHECKS, check_method
+    from histoscribe.testing._check_reader import READER_CHECKS, check_reader
+    from histoscribe.testing._check_slide_regressor import SLIDE_REGRESSOR_CHECKS, check_slide_regressor
+    from histoscribe.testing._check_writer import WRITER_CHECKS, check_writer
+    from histoscribe.testing._composition import PlantedSpots, make_spots
+    from histoscribe.testing._feature_sections import FEATURES, make_feature_sections
+    from histoscribe.testing._genes import CLASSES, DEFAULT_GENES
+    from histoscribe.testing._plant import plant_on_features
+    from histoscribe.testing._promises import ContractError
+    from histoscribe.testing._sections import make_donors, make_section
+    from histoscribe.testing._slide import ArraySlide
+    from histoscribe.testing._source import SYNTHETIC_DONORS
+    from histoscribe.testing._stack import PlantedStack, make_stack
+    from histoscribe.testing._truth import Truth
+    from histoscribe.testing._write import write_visium
+    from histoscribe.testing._write_hest_bench import write_hest_bench
 
 __all__ = [
     "BULK_CASES",
@@ -60,3 +64,76 @@ __all__ = [
     "write_hest_bench",
     "write_visium",
 ]
+
+_NAMES = {
+    "_bulk": (
+        "BULK_CASES",
+        "SYNTHETIC_BULK",
+        "PlantedBulk",
+        "make_bulk",
+    ),
+    "_check_deconvolver": (
+        "DECONVOLVER_CHECKS",
+        "check_deconvolver",
+    ),
+    "_check_encoder": (
+        "ENCODER_CHECKS",
+        "check_encoder",
+    ),
+    "_check_imputer": (
+        "IMPUTER_CHECKS",
+        "check_imputer",
+    ),
+    "_check_method": (
+        "METHOD_CHECKS",
+        "check_method",
+    ),
+    "_check_reader": (
+        "READER_CHECKS",
+        "check_reader",
+    ),
+    "_check_slide_regressor": (
+        "SLIDE_REGRESSOR_CHECKS",
+        "check_slide_regressor",
+    ),
+    "_check_writer": (
+        "WRITER_CHECKS",
+        "check_writer",
+    ),
+    "_composition": (
+        "PlantedSpots",
+        "make_spots",
+    ),
+    "_feature_sections": (
+        "FEATURES",
+        "make_feature_sections",
+    ),
+    "_genes": (
+        "CLASSES",
+        "DEFAULT_GENES",
+    ),
+    "_plant": ("plant_on_features",),
+    "_promises": ("ContractError",),
+    "_sections": (
+        "make_donors",
+        "make_section",
+    ),
+    "_slide": ("ArraySlide",),
+    "_source": ("SYNTHETIC_DONORS",),
+    "_stack": (
+        "PlantedStack",
+        "make_stack",
+    ),
+    "_truth": ("Truth",),
+    "_write": ("write_visium",),
+    "_write_hest_bench": ("write_hest_bench",),
+}
+_WHERE = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    # Late: who draws a section does not need what checks a method.
+    if name not in _WHERE:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

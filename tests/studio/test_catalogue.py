@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from .conftest import assert_told
+from .test_words import words
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,6 +38,16 @@ def test_every_board_can_be_opened_and_every_record_behind_it(stored):
         first = board["tables"][0]["rows"][0]["records"][0]
         record = stored.get(f"/api/records/{first['benchmark']}/{first['method']}/{first['id']}").json()
         assert record["id"] == first["id"]
+
+
+def test_scores_and_cases_of_every_board_have_chinese_words(stored):
+    known = [re.sub(r"\\{\w+\\}", ".+?", re.escape(english)) for english in words()]
+    boards = [stored.get(f"/api/boards/{b['id']}").json() for b in stored.get("/api/boards").json()["boards"]]
+    said = {metric["summary"] for board in boards for metric in board["metrics"]} - {""}
+    headings = [table["heading"] for board in boards for table in board["tables"] if table["heading"]]
+    said |= {heading["en"] for heading in headings if heading["zh"] == heading["en"]}
+    assert len(said) > 30
+    assert [text for text in sorted(said) if not any(re.fullmatch(one, text) for one in known)] == []
 
 
 def test_controls_that_win_are_told_as_numbers(stored):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "histoscribe" / "studio"
-WORDS = ROOT / "web" / "src" / "words" / "server.ts"
+FILES = [ROOT / "web" / "src" / "words" / name for name in ("server.ts", "metrics.ts")]
 #: Calls whose texts reach the page, and names of texts on the way there.
 TOLD = {"StudioError", "error_response", "HTTPException", "Finding", "ErrorParts", "HistoScribeError"}
 NAMES = {"what", "todo"}
@@ -17,7 +17,7 @@ LEVELS = {"ok", "warn", "wrong"}
 
 def words():
     """English to Chinese, as the page has them."""
-    text = WORDS.read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
     return dict(re.findall(r'^  "?(.+?)"?:\s+"(.*)",$', text, flags=re.MULTILINE))
 
 

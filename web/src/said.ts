@@ -1,6 +1,9 @@
-/** What the server says, in the language of the page: its English sentences are the keys of `words/server.ts`. */
+/** What the server says, in the language of the page: its English sentences are the keys of `words/server.ts` and `words/metrics.ts`. */
 import { lang } from "./i18n";
-import { server } from "./words/server";
+import { metrics } from "./words/metrics";
+import { server as sentences } from "./words/server";
+
+const server: Record<string, string> = { ...sentences, ...metrics };
 
 interface Template {
   matches: RegExp;

@@ -6,6 +6,7 @@ import { Said } from "../components/Said";
 import { ErrorState, Loading } from "../components/states";
 import { Tabs } from "../components/Tabs";
 import { pick, score, t, tOr } from "../i18n";
+import { said } from "../said";
 import { Link, setQuery, useQueryState } from "../router";
 import { useTitle } from "../title";
 import type { BoardDetail, BoardTable } from "../types";
@@ -37,7 +38,7 @@ function Shown({ board }: { board: BoardDetail }) {
   const [table, setTable] = useQueryState("table", board.tables[0]?.key ?? "");
   const tabs = board.tables.map((one) => ({
     key: one.key,
-    label: one.heading ? pick(one.heading) : one.key || t("boards.panel"),
+    label: one.heading ? said(pick(one.heading)).text : one.key || t("boards.panel"),
     content: () => <Panel board={board} table={one} />,
   }));
   return (

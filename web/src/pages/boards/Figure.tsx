@@ -1,5 +1,6 @@
 /** One metric of every method and control, with intervals and ceilings. */
 import { Intervals } from "../../components/Intervals";
+import { Said } from "../../components/Said";
 import { num, t } from "../../i18n";
 import type { BoardTable, Metric } from "../../types";
 
@@ -46,7 +47,7 @@ export function Figure({ table, metrics, metric, onMetric }: Props) {
         </label>
       </div>
       <p class="small muted">
-        <span lang="en">{metric.summary}</span> · {sense(metric)}
+        <Said text={metric.summary} /> · {sense(metric)}
       </p>
       <div class="card">
         <svg width="0" height="0" aria-hidden="true" class="defs">

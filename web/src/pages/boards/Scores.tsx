@@ -3,6 +3,7 @@ import { useMemo } from "preact/hooks";
 import { RecordButton } from "../../components/Record";
 import { Table, type Column } from "../../components/Table";
 import { score, t, tOr } from "../../i18n";
+import { said } from "../../said";
 import type { BoardRow, BoardTable, Metric } from "../../types";
 import { sense } from "./Figure";
 
@@ -66,7 +67,7 @@ function columnsOf(metrics: Metric[]): Column<BoardRow>[] {
           <code>{metric.name}</code> {ARROW[metric.direction]}
         </>
       ),
-      title: `${metric.summary} (${sense(metric)})`,
+      title: `${said(metric.summary).text} (${sense(metric)})`,
       number: true,
       low: metric.direction === "lower",
       sort: (row) => row.scores[metric.name]?.value,

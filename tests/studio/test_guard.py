@@ -50,6 +50,12 @@ def test_a_link_in_the_pages_folder_is_not_followed(client, monkeypatch, tmp_pat
     assert "secret" not in client.get("/folder/secret.txt").text
     script = client.get("/assets/app-123.js")
     assert "immutable" in script.headers["cache-control"]
+    assert (script.text, script.headers["content-encoding"]) == ("let a;", "gzip")
+    plain = client.get("/assets/app-123.js", headers={"accept-encoding": "identity"})
+    assert plain.content == b"let a;"
+    assert "content-encoding" not in plain.headers
+    (static / "assets" / "app-123.js").write_text("let b = 1;")  # built anew
+    assert client.get("/assets/app-123.js").text == "let b = 1;"
     for page in ("/", "/slide/abc", "/papers/triplex-2024", "/no/such/page"):
         assert client.get(page).text == "<!doctype html>start"
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from histoscribe.metrics import METRICS, Context, Score
 
@@ -142,6 +141,8 @@ def donor_mean(values: Sequence[float] | np.ndarray, donors: Sequence[str]) -> t
     mean = np.divide(np.where(counted, per_donor, 0).sum(0), k, out=np.full(k.shape, np.nan), where=k > 0)
     deviation = np.where(counted, per_donor - np.where(k > 0, mean, 0), 0)
     variance = np.divide((deviation**2).sum(0), k - 1, out=np.full(k.shape, np.nan), where=k > 1)
+    from scipy import stats  # late: half a second in every process
+
     half = stats.t.ppf(0.5 + CONFIDENCE / 2, np.maximum(k - 1, 1)) * np.sqrt(variance / np.maximum(k, 1))
     shape = np.shape(values)[1:]
     return tuple(a.reshape(shape) if shape else float(a[0]) for a in (mean, mean - half, mean + half))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from histoscribe.bench._scoring import CONFIDENCE
 
@@ -74,6 +73,8 @@ def student(values: Sequence[float]) -> tuple[float, float | None, float | None]
     mean, n = float(array.mean()), len(array)
     if n < 2:
         return mean, None, None
+    from scipy import stats  # late: half a second in every process
+
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * array.std(ddof=1) / np.sqrt(n))
     return mean, mean - half, mean + half
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from histoscribe.core.composition import CompositionTarget
 from histoscribe.core.features import Features
@@ -190,6 +189,8 @@ def _lower_bound(scores: list[np.ndarray], n_genes: int) -> tuple[np.ndarray, np
     if k < 2:
         return mean, np.full(n_genes, -1.0)
     spread = values.std(0, ddof=1) * np.sqrt(1.0 / k + 1.0 / (k - 1))
+    from scipy import stats  # late: half a second in every process
+
     return mean, mean - stats.t.ppf(_TRUST_CONFIDENCE, k - 1) * spread
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from histoscribe.metrics._metric import Context, Metric, Score, checked, is_constant
 
@@ -104,6 +103,8 @@ def _spearman(y: np.ndarray, p: np.ndarray, context: Context) -> Score:
     del context
     # Constancy is judged before ranking: ranks of rounding noise would look like signal.
     flat_y, flat_p = is_constant(y), is_constant(p)
+    from scipy.stats import rankdata  # late: half a second in every process
+
     ranked = _correlation(rankdata(y, axis=0), rankdata(p, axis=0))
     return Score(np.where(flat_y | flat_p, 0.0, ranked.values), ~flat_y, flat_p)
 

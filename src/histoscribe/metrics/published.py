@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from histoscribe.core.errors import DataError
 from histoscribe.metrics._metric import checked, is_constant
@@ -139,6 +138,8 @@ def top_genes(folds: Folds, n: int = TOP) -> np.ndarray:
         msg = f"folds have panels of {sizes} genes, whose ranks cannot be averaged. Use one panel in all folds."
         raise DataError(msg)
     means = np.stack([_gene_means(fold) for fold in folds])
+    from scipy.stats import rankdata  # late: half a second in every process
+
     ranks = rankdata(-np.nan_to_num(means, nan=-2.0), axis=1).mean(0)
     return np.argsort(ranks, kind="stable")[:n]
 

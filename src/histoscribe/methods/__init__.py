@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Importing the subpackage sets `histoscribe.methods.expression` to the module; done here, before the function of the
@@ -14,6 +13,7 @@ import histoscribe.methods.histology
 import histoscribe.methods.slide_level
 import histoscribe.methods.volume  # noqa: F401
 from histoscribe.core.errors import RegistryError
+from histoscribe.core.late import late_names
 from histoscribe.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -162,11 +162,7 @@ VOLUME = Registry(
 FAMILIES = {r.kind: r for r in (EXPRESSION, HISTOLOGY, COMPOSITION, VOLUME, SLIDE_LEVEL, PRETRAINING)}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _CONTRACTS:
-        return getattr(import_module(_CONTRACTS[name]), name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+__getattr__ = late_names(__name__, _CONTRACTS)
 
 
 def expression(name: str, *, preset: str | None = None, **params: Any) -> Any:

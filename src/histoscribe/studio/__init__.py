@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from histoscribe.core.late import late_names
 
 if TYPE_CHECKING:
     from histoscribe.studio._app import create_app
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Studio", "create_app", "serve"]
 
-_WHERE = {"Studio": "_studio", "create_app": "_app", "serve": "_serve"}
-
-
-def __getattr__(name: str) -> Any:
-    # Late, because a job's process imports this package without any need of the server.
-    if name not in _WHERE:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+# Late, because a job's process imports this package without any need of the server.
+__getattr__ = late_names(
+    __name__,
+    {
+        "Studio": "histoscribe.studio._studio",
+        "create_app": "histoscribe.studio._app",
+        "serve": "histoscribe.studio._serve",
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from histoscribe.core.late import late_names
 
 if TYPE_CHECKING:
     from histoscribe.testing._bulk import BULK_CASES, SYNTHETIC_BULK, PlantedBulk, make_bulk
@@ -65,75 +66,29 @@ __all__ = [
     "write_visium",
 ]
 
+# Late: who draws a section does not need what checks a method.
 _NAMES = {
-    "_bulk": (
-        "BULK_CASES",
-        "SYNTHETIC_BULK",
-        "PlantedBulk",
-        "make_bulk",
-    ),
-    "_check_deconvolver": (
-        "DECONVOLVER_CHECKS",
-        "check_deconvolver",
-    ),
-    "_check_encoder": (
-        "ENCODER_CHECKS",
-        "check_encoder",
-    ),
-    "_check_imputer": (
-        "IMPUTER_CHECKS",
-        "check_imputer",
-    ),
-    "_check_method": (
-        "METHOD_CHECKS",
-        "check_method",
-    ),
-    "_check_reader": (
-        "READER_CHECKS",
-        "check_reader",
-    ),
-    "_check_slide_regressor": (
-        "SLIDE_REGRESSOR_CHECKS",
-        "check_slide_regressor",
-    ),
-    "_check_writer": (
-        "WRITER_CHECKS",
-        "check_writer",
-    ),
-    "_composition": (
-        "PlantedSpots",
-        "make_spots",
-    ),
-    "_feature_sections": (
-        "FEATURES",
-        "make_feature_sections",
-    ),
-    "_genes": (
-        "CLASSES",
-        "DEFAULT_GENES",
-    ),
-    "_plant": ("plant_on_features",),
-    "_promises": ("ContractError",),
-    "_sections": (
-        "make_donors",
-        "make_section",
-    ),
-    "_slide": ("ArraySlide",),
-    "_source": ("SYNTHETIC_DONORS",),
-    "_stack": (
-        "PlantedStack",
-        "make_stack",
-    ),
-    "_truth": ("Truth",),
-    "_write": ("write_visium",),
-    "_write_hest_bench": ("write_hest_bench",),
+    "_bulk": "BULK_CASES SYNTHETIC_BULK PlantedBulk make_bulk",
+    "_check_deconvolver": "DECONVOLVER_CHECKS check_deconvolver",
+    "_check_encoder": "ENCODER_CHECKS check_encoder",
+    "_check_imputer": "IMPUTER_CHECKS check_imputer",
+    "_check_method": "METHOD_CHECKS check_method",
+    "_check_reader": "READER_CHECKS check_reader",
+    "_check_slide_regressor": "SLIDE_REGRESSOR_CHECKS check_slide_regressor",
+    "_check_writer": "WRITER_CHECKS check_writer",
+    "_composition": "PlantedSpots make_spots",
+    "_feature_sections": "FEATURES make_feature_sections",
+    "_genes": "CLASSES DEFAULT_GENES",
+    "_plant": "plant_on_features",
+    "_promises": "ContractError",
+    "_sections": "make_donors make_section",
+    "_slide": "ArraySlide",
+    "_source": "SYNTHETIC_DONORS",
+    "_stack": "PlantedStack make_stack",
+    "_truth": "Truth",
+    "_write": "write_visium",
+    "_write_hest_bench": "write_hest_bench",
 }
-_WHERE = {name: module for module, names in _NAMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    # Late: who draws a section does not need what checks a method.
-    if name not in _WHERE:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+__getattr__ = late_names(
+    __name__, {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names.split()}
+)

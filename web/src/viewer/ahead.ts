@@ -15,15 +15,13 @@ let busy = false;
 export function fetchAhead(plans: readonly Plan[], genes: readonly string[]): void {
   const shown = plans.flatMap(({ item, layer }) => (item.observations && layer ? [{ item, layer, n: item.observations.n }] : []));
   const bytes = shown.reduce((sum, { n }) => sum + 4 * n, 0);
-  queue = genes.flatMap((gene) =>
+  const wanted = bytes > MOST_BYTES ? [] : genes;
+  queue = wanted.flatMap((gene) =>
     shown.map(({ item, layer }) => async () => {
       const info = await geneInfo(item.id, gene);
       return info?.layers.includes(layer) && geneValues(item.id, gene, layer);
     }),
   );
-  if (bytes > MOST_BYTES) {
-    queue = [];
-  }
   if (!busy) {
     busy = true;
     setTimeout(work, REST_MS);

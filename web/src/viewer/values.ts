@@ -69,6 +69,9 @@ export class Values {
   }
 
   private findQuantile(percent: number): number {
+    if (percent === 0 || percent === 100) {
+      return percent ? this.full.high : this.full.low; // the sample may lack them
+    }
     const { finite } = this;
     const at = (percent / 100) * (finite.length - 1);
     const below = Math.floor(at);

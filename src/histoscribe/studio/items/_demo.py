@@ -78,7 +78,7 @@ class DemoMaker:
         """Wait for the process, and return what it said of an error."""
         said = b"" if self._process is None else self._process.communicate()[1]
         self._process = None
-        return (said.decode(errors="replace").strip().splitlines() or ["they are gone"])[-1]
+        return (said.decode(errors="replace").strip().splitlines() or ["their process was ended"])[-1]
 
     def _wait_for(self, path: Path) -> None:
         while not path.exists():
